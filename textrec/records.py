@@ -1,0 +1,118 @@
+"""What is handed from step to step: forms as parsed, samples as stored."""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from textrec.runtime import atomic
+
+SPLITS = ("train", "val", "test")
+
+
+class Box(NamedTuple):
+    """A rectangle in pixels: left and top edge, width and height."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+    @property
+    def right(self) -> int:
+        """First column right of the box."""
+        return self.x + self.width
+
+    @property
+    def bottom(self) -> int:
+        """First row below the box."""
+        return self.y + self.height
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word of a line: its text and the boxes of its connected components (none where the source knows none)."""
+
+    text: str
+    boxes: tuple[Box, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A handwritten line: `words` are the blank-separated words of `text`, in order; `listed` by the official task."""
+
+    id: str
+    text: str
+    listed: bool
+    words: tuple[Word, ...]
+
+    @property
+    def boxes(self) -> list[Box]:
+        """All component boxes in document order."""
+        return [box for word in self.words for box in word.boxes]
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A parsed form: boxes are in pixels of the original scan, `width` x `height` of them."""
+
+    id: str
+    writer: str
+    split: str
+    width: int
+    height: int
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """An image of text with its truth.
+
+    image: uint8 (height, width), white ink (255) on black (0).
+    words: for each blank-separated word of `text` its x-range [start, end) in the image, (-1, -1) where unknown;
+        empty where none is known.
+    listed: whether the official task list names it.
+    """
+
+    id: str
+    text: str
+    writer: str
+    image: np.ndarray
+    words: tuple[tuple[int, int], ...] = ()
+    listed: bool = True
+
+
+def write_forms(path: str | Path, forms: Iterable[Form]) -> None:
+    """Write forms as JSON, one a line."""
+    with atomic(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        for form in forms:
+            record = {name: getattr(form, name) for name in ("id", "writer", "split", "width", "height")}
+            record["lines"] = [
+                {
+                    "id": line.id,
+                    "text": line.text,
+                    "listed": line.listed,
+                    "words": [{"text": word.text, "boxes": word.boxes} for word in line.words],
+                }
+                for line in form.lines
+            ]
+            file.write(json.dumps(record, ensure_ascii=False) + "\n")
+
+
+def read_forms(path: str | Path) -> Iterator[Form]:
+    """Read what `write_forms` wrote, a form at a time."""
+    with Path(path).open(encoding="utf-8") as file:
+        for text in file:
+            yield _form(json.loads(text))
+
+
+def _form(record: dict[str, Any]) -> Form:
+    lines = (record | {"words": tuple(_word(word) for word in record["words"])} for record in record.pop("lines"))
+    return Form(**record, lines=tuple(Line(**line) for line in lines))
+
+
+def _word(record: dict[str, Any]) -> Word:
+    return Word(record["text"], tuple(Box(*box) for box in record["boxes"]))

@@ -1,0 +1,214 @@
+"""The sample file: the one on-disk contract of every dataset (HDF5), and its contact sheet.
+
+One group per split (train, val, test). Images have their own sizes and are packed end to end:
+
+    pixels      uint8 (N,)       white ink on black, row by row, image after image
+    offset      int64 (n,)       where each image begins in `pixels`
+    height      int32 (n,)       pixels
+    width       int32 (n,)       pixels
+    text        UTF-8 (n,)
+    id          UTF-8 (n,)
+    writer      UTF-8 (n,)
+    listed      uint8 (n,)       1 where the official task list names the sample
+    words       int32 (m, 2)     x-ranges [start, end) of the blank-separated words, (-1, -1) where unknown
+    word_count  int32 (n,)       how many rows of `words` belong to each sample
+
+Root attributes: `format` (version), `line_height` (pixels), `source`, `characters` (the charset).
+The bytes depend on the samples and their order alone: no timestamps, no compression library, no padding.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from textrec.charset import Charset
+from textrec.records import SPLITS, Sample
+from textrec.runtime import TextrecError, atomic
+
+FORMAT = 1
+TEXTS = ("text", "id", "writer")
+ARRAYS = ("pixels", "offset", "height", "width", "listed", "words", "word_count")
+CHUNK = 1 << 20  # bytes of pixels in a chunk of the file; also how much is buffered before writing
+
+
+def write_samples(
+    path: str | Path, samples: Iterable[tuple[str, Sample]], *, source: str, line_height: int, characters: str
+) -> None:
+    """Write (split, sample) pairs in their order; the file appears under its name once all are written.
+
+    Memory holds one chunk of pixels a split and the samples' texts, whatever the number of samples.
+    Raises TextrecError on a character outside `characters`, an id that stands twice in a split, and an empty split.
+    """
+    charset = Charset(characters)
+    with atomic(path) as temporary, h5py.File(temporary, "w") as file:
+        file.attrs.update(format=FORMAT, line_height=line_height, source=source, characters=characters)
+        groups = {split: _SplitWriter(file.create_group(split)) for split in SPLITS}
+        for split, sample in samples:
+            if unknown := charset.unknown(sample.text):
+                raise TextrecError(f"{path}: {sample.id}: {unknown!r} is not in the charset {characters!r}")
+            if sample.id in groups[split].samples:
+                raise TextrecError(f"{path}: id {sample.id} stands twice in split {split}; ids must be unique")
+            groups[split].add(sample)
+        for split, group in groups.items():
+            if not group.samples:
+                raise TextrecError(f"{path}: split {split} is empty; look at what was dropped on the way to it")
+            group.finish()
+
+
+class _SplitWriter:
+    """The datasets of one group; pixels go to the file a whole chunk at a time."""
+
+    def __init__(self, group: h5py.Group) -> None:
+        self._group = group
+        self._pixels = group.create_dataset("pixels", (0,), np.uint8, maxshape=(None,), chunks=(CHUNK,))
+        self._buffer: list[np.ndarray] = []
+        self._buffered = 0
+        self._shapes: list[tuple[int, int]] = []
+        self.samples: dict[str, Sample] = {}  # by id, without their images
+
+    def add(self, sample: Sample) -> None:
+        self._shapes.append(sample.image.shape)
+        self._buffer.append(sample.image.ravel())
+        self._buffered += sample.image.size
+        self.samples[sample.id] = replace(sample, image=_NO_IMAGE)
+        if self._buffered >= CHUNK:
+            self._flush(self._buffered // CHUNK * CHUNK)
+
+    def _flush(self, size: int) -> None:
+        pixels = np.concatenate(self._buffer)
+        written = len(self._pixels)
+        self._pixels.resize((written + size,))
+        self._pixels[written:] = pixels[:size]
+        self._buffer = [pixels[size:].copy()]
+        self._buffered = len(pixels) - size
+
+    def finish(self) -> None:
+        self._flush(self._buffered)
+        shapes = np.array(self._shapes, np.int64)
+        sizes = shapes.prod(axis=1)
+        samples = self.samples.values()
+        words = [word for sample in samples for word in sample.words]
+        columns: dict[str, Any] = {
+            "offset": np.cumsum(sizes) - sizes,
+            "height": shapes[:, 0].astype(np.int32),
+            "width": shapes[:, 1].astype(np.int32),
+            "listed": np.array([sample.listed for sample in samples], np.uint8),
+            "words": np.array(words, np.int32).reshape(-1, 2),
+            "word_count": np.array([len(sample.words) for sample in samples], np.int32),
+        }
+        for name, column in columns.items():
+            self._group.create_dataset(name, data=column)
+        for name in TEXTS:  # of fixed length: what HDF5 pads with is then known
+            values = [getattr(sample, name).encode() for sample in samples]
+            kind = h5py.string_dtype("utf-8", max(map(len, values)) or 1)
+            self._group.create_dataset(name, data=np.array(values, kind))
+
+
+_NO_IMAGE = np.zeros((0, 0), np.uint8)
+
+
+@dataclass(frozen=True)
+class Split:
+    """One split of a sample file in memory; fields as in the file, texts as lists of str.
+
+    `line_height` (pixels), `source` and `characters` are those of the whole file.
+    """
+
+    pixels: np.ndarray
+    offset: np.ndarray
+    height: np.ndarray
+    width: np.ndarray
+    listed: np.ndarray
+    words: np.ndarray
+    word_count: np.ndarray
+    text: list[str]
+    id: list[str]
+    writer: list[str]
+    line_height: int
+    source: str
+    characters: str
+
+    def __len__(self) -> int:
+        return len(self.offset)
+
+    def image(self, index: int) -> np.ndarray:
+        """The image of a sample, uint8 (height, width), white ink on black; a view on `pixels`."""
+        height, width = int(self.height[index]), int(self.width[index])
+        start = int(self.offset[index])
+        return self.pixels[start : start + height * width].reshape(height, width)
+
+    def samples(self) -> Iterator[Sample]:
+        """The samples in their order; images are views on `pixels`."""
+        ends = np.cumsum(self.word_count)
+        for index, end in enumerate(ends):
+            words = self.words[end - self.word_count[index] : end]
+            yield Sample(
+                id=self.id[index],
+                text=self.text[index],
+                writer=self.writer[index],
+                image=self.image(index),
+                words=tuple((int(start), int(stop)) for start, stop in words),
+                listed=bool(self.listed[index]),
+            )
+
+
+def read_split(path: str | Path, split: str) -> Split:
+    """Read one split whole.
+
+    Raises TextrecError where the file is missing, damaged, or of another format version.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            version = file.attrs.get("format")
+            if version != FORMAT:
+                raise TextrecError(f"{path}: sample format {version}, this version reads {FORMAT}; run `dvc repro`")
+            group: Any = file[split]
+            texts: Any = {name: [value.decode() for value in group[name][()]] for name in TEXTS}
+            arrays: Any = {name: group[name][()] for name in ARRAYS}
+            attributes: Any = {name: file.attrs[name] for name in ("source", "characters")}
+            line_height = int(str(file.attrs["line_height"]))
+    except FileNotFoundError:
+        raise TextrecError(f"{path}: not found; run `dvc repro` or `dvc pull` to get it") from None
+    except (OSError, KeyError, RuntimeError) as error:
+        raise TextrecError(f"{path}: not a readable sample file ({error}); remove it and run `dvc repro`") from None
+    return Split(**arrays, **texts, **attributes, line_height=line_height)
+
+
+# ---- the contact sheet ----
+
+SHEET_WIDTH = 1600  # pixels
+MARGIN = 12
+FONT_SIZE = 14
+
+
+def contact_sheet(path: str | Path, sample_file: str | Path, *, per_split: int = 12) -> None:
+    """Draw samples of each split, evenly spaced over it, each under its id, writer and text, as a PNG for a person."""
+    font = ImageFont.load_default(FONT_SIZE)
+    pieces: list[tuple[str, Image.Image | None]] = []
+    for split in SPLITS:
+        samples = read_split(sample_file, split)
+        pieces.append((f"{split}: {len(samples)} samples", None))
+        for index in np.linspace(0, len(samples) - 1, min(per_split, len(samples))).round().astype(int):
+            caption = f"{samples.id[index]}  (writer {samples.writer[index]})  {samples.text[index]}"
+            pieces.append((caption, Image.fromarray(255 - samples.image(index))))
+    heights = [_caption_height(caption) + (image.height if image else 0) + MARGIN for caption, image in pieces]
+    width = max(SHEET_WIDTH, *(image.width + 2 * MARGIN for _, image in pieces if image))
+    sheet = Image.new("L", (width, sum(heights) + MARGIN), 255)
+    draw = ImageDraw.Draw(sheet)
+    top = MARGIN
+    for (caption, image), height in zip(pieces, heights, strict=True):
+        draw.multiline_text((MARGIN, top), caption, fill=96 if image else 0, font=font, spacing=4)
+        if image:
+            sheet.paste(image, (MARGIN, top + _caption_height(caption)))
+        top += height
+    with atomic(path) as temporary:
+        sheet.save(temporary, "PNG")
+
+
+def _caption_height(caption: str) -> int:
+    return (caption.count("\n") + 1) * (FONT_SIZE + 5)
