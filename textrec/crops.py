@@ -1,0 +1,146 @@
+"""Forms to crops: line regions from component boxes, lines and paragraphs cut out and resampled once.
+
+Regions are computed in pixels of the original scan and scaled when cutting, so that half-size and full-size images of
+a form give the same crops.
+"""
+
+import functools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from pydantic import Field
+
+from textrec.archive import read_form_image
+from textrec.params import Params
+from textrec.records import Box, Form, Line, Sample, read_forms
+from textrec.runtime import parallel_map
+
+# In pixels of IAM's scans (300 dpi), found by the makers of the course "Full Stack Deep Learning" by looking at forms.
+MAX_HEIGHT = 120  # of a line: a box that reaches lower (an f that runs into the next line) counts no further
+PADDING = 16  # around a line
+
+Bounds = tuple[float, float, float, float]  # left, top, right, bottom in pixels of the stored image
+
+
+class CropParams(Params):
+    """How lines and paragraphs are cut."""
+
+    line_height: int = Field(ge=8, le=256)  # pixels a line of text
+
+
+def line_regions(form: Form) -> list[Box]:
+    """The region of each line of a form, in pixels of the original scan, within the page.
+
+    A region is the union of the line's boxes in document order, where a box's bottom counts at most MAX_HEIGHT below
+    the smallest top so far, with PADDING around it: above and below no more than half of the gap to the next line.
+    Every line must have a box.
+    """
+    bare = [_union(line.boxes) for line in form.lines]
+    regions = []
+    for index, box in enumerate(bare):
+        above = box.y - bare[index - 1].bottom if index else form.height
+        below = bare[index + 1].y - box.bottom if index + 1 < len(bare) else form.height
+        left, right = max(box.x - PADDING, 0), min(box.right + PADDING, form.width)
+        top = max(box.y - _padding(above), 0)
+        bottom = min(box.bottom + _padding(below), form.height)
+        regions.append(Box(left, top, right - left, bottom - top))
+    return regions
+
+
+def _union(boxes: list[Box]) -> Box:
+    top = bottom = boxes[0].y
+    for box in boxes:
+        top = min(top, box.y)
+        bottom = max(bottom, min(box.bottom, top + MAX_HEIGHT))
+    left, right = min(box.x for box in boxes), max(box.right for box in boxes)
+    return Box(left, top, right - left, bottom - top)
+
+
+def _padding(gap: int) -> int:
+    return min(PADDING, max(gap // 2, 0))
+
+
+def line_crops(image: Image.Image, form: Form) -> list[np.ndarray]:
+    """Cut the lines out of a form's image, in order, at the scale of the stored image.
+
+    image: mode L, dark ink on white paper, any size; its scale is `image.width / form.width`.
+    Returns uint8 arrays (height, width), white ink (255) on black (0).
+    """
+    boxes = [[round(edge) for edge in _scaled(region, image, form)] for region in line_regions(form)]
+    return [np.invert(np.asarray(image)[top:bottom, left:right]) for left, top, right, bottom in boxes]
+
+
+def crop_lines(form: Form, *, archive: str | Path, line_height: int) -> list[tuple[str, Sample]]:
+    """(split, sample) of each line of a form: `line_height` pixels high, width in proportion, id of the line."""
+    image = read_form_image(archive, form.id)
+    samples = []
+    for line, region in zip(form.lines, line_regions(form), strict=True):
+        pixels = _resample(image, _scaled(region, image, form), line_height)
+        words = _word_ranges(line, region, pixels.shape[1])
+        samples.append((form.split, Sample(line.id, line.text, form.writer, pixels, words, line.listed)))
+    return samples
+
+
+def crop_paragraph(form: Form, *, archive: str | Path, line_height: int) -> list[tuple[str, Sample]]:
+    """(split, sample) of a form's handwriting: `line_height` pixels a line, texts joined by newlines, id of the form."""
+    image = read_form_image(archive, form.id)
+    regions = line_regions(form)
+    left, top = min(region.x for region in regions), min(region.y for region in regions)
+    right, bottom = max(region.right for region in regions), max(region.bottom for region in regions)
+    bounds = _scaled(Box(left, top, right - left, bottom - top), image, form)
+    text = "\n".join(line.text for line in form.lines)
+    listed = all(line.listed for line in form.lines)
+    pixels = _resample(image, bounds, line_height * len(regions))
+    return [(form.split, Sample(form.id, text, form.writer, pixels, listed=listed))]
+
+
+def crop_forms(
+    crop: Callable[..., list[tuple[str, Sample]]], forms: str | Path, *, archive: str | Path, line_height: int
+) -> Iterator[tuple[str, Sample]]:
+    """Crop every form of the file `forms` by `crop` (one of the two above), in its order, on all cores."""
+    with Path(forms).open("rb") as file:
+        total = sum(1 for _ in file)
+    work = functools.partial(crop, archive=archive, line_height=line_height)
+    for samples in parallel_map(work, read_forms(forms), total=total, description="crop", unit="form"):
+        yield from samples
+
+
+def _scaled(region: Box, image: Image.Image, form: Form) -> Bounds:
+    """A region of the original scan in pixels of the stored image, which may be cut below the last line."""
+    scale = image.width / form.width
+    right, bottom = min(region.right * scale, image.width), min(region.bottom * scale, image.height)
+    return region.x * scale, region.y * scale, right, bottom
+
+
+def _resample(image: Image.Image, bounds: Bounds, height: int) -> np.ndarray:
+    """Inverted pixels within `bounds`, `height` pixels high and as wide as keeps the proportion; uint8."""
+    left, top, right, bottom = bounds
+    width = max(1, round(height * (right - left) / (bottom - top)))
+    return np.invert(np.asarray(image.resize((width, height), Image.Resampling.BILINEAR, bounds)))
+
+
+def _word_ranges(line: Line, region: Box, width: int) -> tuple[tuple[int, int], ...]:
+    """The x-range [start, end) of each word in a crop `width` pixels wide, (-1, -1) where unknown.
+
+    Unknown is also a range that holds another word's, or one of several words that spans the whole line: its box is
+    the line's (rebuilt archives give such a box to a line's first word).
+    """
+    spans = [(min(b.x for b in w.boxes), max(b.right for b in w.boxes)) if w.boxes else None for w in line.words]
+    known = [span for span in spans if span]
+    whole = (min(start for start, _ in known), max(end for _, end in known))
+    scale = width / region.width
+
+    def resolve(index: int) -> tuple[int, int]:
+        span = spans[index]
+        others = [other for position, other in enumerate(spans) if other and position != index]
+        if not span or (len(spans) > 1 and span == whole) or any(_holds(span, other) for other in others):
+            return -1, -1
+        return round((span[0] - region.x) * scale), round((span[1] - region.x) * scale)
+
+    return tuple(resolve(index) for index in range(len(spans)))
+
+
+def _holds(outer: tuple[int, int], inner: tuple[int, int]) -> bool:
+    return outer[0] <= inner[0] and inner[1] <= outer[1]
