@@ -1,4 +1,4 @@
-"""Stage extract_emnist: EMNIST's archive to glyphs by split and character."""
+"""Take the glyphs out of EMNIST's archive, by split and character."""
 
 from textrec.emnist import ExtractEmnist, extract_glyphs
 from textrec.params import load
@@ -6,7 +6,7 @@ from textrec.runtime import run
 
 
 def main() -> None:
-    """Read data/raw/matlab.zip, write data/interim/emnist.h5."""
+    """Write the glyph file."""
     extract_glyphs("data/raw/matlab.zip", "data/interim/emnist.h5", load("extract_emnist", ExtractEmnist))
 
 

@@ -1,17 +1,17 @@
-"""Stage synth_lines: lines of text set from EMNIST glyphs."""
+"""Set lines of text from EMNIST glyphs."""
 
 from textrec.charset import LINE_CHARACTERS
 from textrec.emnist import GLYPH_SIZE, read_glyphs
 from textrec.params import load
 from textrec.runtime import run
 from textrec.samples import contact_sheet, write_samples
-from textrec.synthesis import SynthLines, glyph_lines, read_sentences, split_sentences
+from textrec.typesetting import SynthLines, glyph_lines, read_sentences, split_sentences
 
 OUTPUT = "data/processed/emnist_lines.h5"
 
 
 def main() -> None:
-    """Read data/interim/emnist.h5 and data/raw/corpus.txt, write data/processed/emnist_lines.h5 and its sheet."""
+    """Write the lines and their contact sheet."""
     params = load("synth_lines", SynthLines)
     glyphs = read_glyphs("data/interim/emnist.h5")
     sentences = read_sentences("data/raw/corpus.txt", set(glyphs["train"]), params.max_length - 2)

@@ -1,135 +1,146 @@
-"""Text that nobody wrote in one go: lines set from single glyphs, paragraphs stacked from lines of several forms."""
+"""Paragraphs that nobody wrote in one go: stacked from handwritten lines of several forms."""
 
+import functools
+import itertools
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Self
 
 import numpy as np
-from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from PIL import Image
+from pydantic import NonNegativeInt, PositiveInt, model_validator
 
-from textrec.emnist import GLYPH_SIZE, Glyphs
+from textrec.archive import read_form_image
+from textrec.crops import line_crops, line_regions
 from textrec.params import Params
-from textrec.records import SPLITS, Sample
-from textrec.runtime import TextrecError
-
-Share = Annotated[float, Field(ge=0, lt=1)]
+from textrec.records import Box, Form, Sample
+from textrec.runtime import TextrecError, parallel_map
 
 
-class Count(Params):
-    """Samples of each split."""
+class SynthParagraphs(Params):
+    """Section `synth_paragraphs`."""
 
-    train: PositiveInt
-    val: PositiveInt
-    test: PositiveInt
-
-
-class SynthLines(Params):
-    """Section `synth_lines`."""
-
-    count: Count
-    max_length: Annotated[int, Field(ge=3)]
-    """Tokens of a line at most, `<START>` and `<END>` included."""
-    min_overlap: Share
-    """Of a glyph's width, with the glyph before it; drawn once a line, uniformly up to `max_overlap`."""
-    max_overlap: Share
+    count: PositiveInt
+    """Paragraphs, all of them for training."""
+    min_lines: PositiveInt
+    max_lines: PositiveInt
     seed: NonNegativeInt
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
-        if self.min_overlap > self.max_overlap:
-            raise ValueError("min_overlap must not be above max_overlap")
+        if self.min_lines > self.max_lines:
+            raise ValueError("min_lines must not be above max_lines")
         return self
 
 
-def random_of(seed: int, sample_id: str) -> np.random.Generator:
-    """Random numbers of one sample: they depend on the seed and the sample's id alone."""
-    return np.random.Generator(np.random.PCG64([seed, *sample_id.encode()]))
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A line to stack; lengths in line pitches of its form, so that the hands of all forms come out in one size.
 
-
-# ---- lines set from glyphs ----
-
-
-def read_sentences(path: str | Path, characters: set[str], longest: int) -> list[str]:
-    """Distinct sentences of a text file (UTF-8, one a line) in their order, as far as glyphs can set them.
-
-    Characters outside `characters` are dropped (EMNIST has no punctuation: "don't" becomes "dont"), and so are words
-    of more than `longest` characters. Raises TextrecError where no sentence for each split is left.
+    indent: of its region from the left edge of the form's handwriting.
+    gap: from its region down to the next line's; negative where they overlap, as those of most lines do a little.
     """
-    try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        raise TextrecError(f"{path}: not found; run `dvc repro download` to get it") from None
-    except UnicodeDecodeError as error:
-        raise TextrecError(f"{path}: not UTF-8 text ({error}); save it as UTF-8") from None
-    sentences = {}
-    for line in lines:
-        words = ("".join(character for character in word if character in characters) for word in line.split())
-        sentences[" ".join(word for word in words if 0 < len(word) <= longest)] = None
-    sentences.pop("", None)
-    if len(sentences) < len(SPLITS):
+
+    form: int
+    index: int
+    text: str
+    indent: float
+    width: float
+    height: float
+    gap: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Where a line of a form goes: into which paragraph, and to which pixels of it."""
+
+    paragraph: int
+    line: int
+    box: Box
+
+
+def stack_paragraphs(
+    forms: list[Form], archive: str | Path, params: SynthParagraphs, *, line_height: int, workers: int | None = None
+) -> Iterator[Sample]:
+    """Yield `params.count` paragraphs stacked from lines of `forms`, as high as real ones: `line_height` pixels a line.
+
+    Lines are drawn at random from all forms and keep the indent and the gap that they have on their page. All is laid
+    out before any image is read: each form is then decoded once, each line resampled once, from the stored scan to its
+    place. Memory holds the paragraphs' pixels. A paragraph's writer is its own id.
+    Raises TextrecError where `forms` is empty or an image cannot be read.
+    """
+    if not forms:
         raise TextrecError(
-            f"{path}: {len(sentences)} distinct sentences with words of at most {longest} characters, at least "
-            f"{len(SPLITS)} are needed, one for each split; use a longer text, one sentence a line"
+            "synth_paragraphs: no form to take lines from; look at metrics/iam.json for what was dropped"
         )
-    return list(sentences)
+    lines = [line for number, form in enumerate(forms) for line in _measure(form, number)]
+    ids = [f"synth-{number:05d}" for number in range(params.count)]
+    texts, canvases = [], []
+    pieces: list[list[_Piece]] = [[] for _ in forms]
+    for number, paragraph_id in enumerate(ids):
+        random = np.random.Generator(np.random.PCG64([params.seed, *paragraph_id.encode()]))
+        size = random.integers(params.min_lines, params.max_lines + 1)
+        drawn = [lines[index] for index in random.integers(len(lines), size=size)]
+        boxes = _stack(drawn, line_height)
+        for line, box in zip(drawn, boxes, strict=True):
+            pieces[line.form].append(_Piece(number, line.index, box))
+        texts.append("\n".join(line.text for line in drawn))
+        canvases.append(np.zeros((line_height * len(drawn), max(box.right for box in boxes)), np.uint8))
+
+    work = [(form, of_form) for form, of_form in zip(forms, pieces, strict=True) if of_form]
+    cut = functools.partial(_cut, archive=archive)
+    cuts = parallel_map(cut, work, total=len(work), description="stack", unit="form", workers=workers)
+    for (_, of_form), images in zip(work, cuts, strict=True):
+        for piece, image in zip(of_form, images, strict=True):
+            box = piece.box
+            place = canvases[piece.paragraph][box.y : box.bottom, box.x : box.right]
+            np.maximum(place, image, out=place)  # where lines overlap, the ink of both stays
+    for paragraph_id, text, canvas in zip(ids, texts, canvases, strict=True):
+        yield Sample(id=paragraph_id, text=text, writer=paragraph_id, image=canvas)
 
 
-def split_sentences(sentences: list[str], count: Count, seed: int) -> dict[str, list[str]]:
-    """Part at least three sentences at random among the splits, in proportion to `count`, at least one for each."""
-    order = random_of(seed, "sentences").permutation(len(sentences))
-    spare, total = len(sentences) - len(SPLITS), count.train + count.val + count.test
-    val = 1 + spare * count.val // total
-    test = val + 1 + spare * count.test // total
-    parts = {"train": order[test:], "val": order[:val], "test": order[val:test]}
-    return {split: [sentences[index] for index in parts[split]] for split in SPLITS}
+def _measure(form: Form, number: int) -> list[_Line]:
+    """The lines of a form in line pitches: the height of its handwriting over its lines, as paragraphs are scaled."""
+    regions = line_regions(form)
+    left, top = min(region.x for region in regions), min(region.y for region in regions)
+    pitch = (max(region.bottom for region in regions) - top) / len(regions)
+    gaps = [float(below.y - above.bottom) for above, below in itertools.pairwise(regions)]
+    # Below the last line there is no next one: the mean of the others.
+    gaps.append(sum(gaps) / len(gaps) if gaps else 0.0)
+    return [
+        _Line(
+            form=number,
+            index=index,
+            text=line.text,
+            indent=(region.x - left) / pitch,
+            width=region.width / pitch,
+            height=region.height / pitch,
+            gap=gap / pitch,
+        )
+        for index, (line, region, gap) in enumerate(zip(form.lines, regions, gaps, strict=True))
+    ]
 
 
-def glyph_lines(
-    glyphs: dict[str, Glyphs], sentences: dict[str, list[str]], params: SynthLines
-) -> Iterator[tuple[str, Sample]]:
-    """Yield (split, line) pairs, `params.count` of them, 28 pixels high and as wide as their glyphs.
-
-    A line is a span of words of a random sentence of its split, set from glyphs of its split. Its writer is its own
-    id: every line mixes the hands of EMNIST in its own way.
-    """
-    for split in SPLITS:
-        for index in range(getattr(params.count, split)):
-            line_id = f"{split}-{index:05d}"
-            random = random_of(params.seed, line_id)
-            sentence = sentences[split][random.integers(len(sentences[split]))]
-            text = _span(sentence, params.max_length - 2, random)
-            overlap = random.uniform(params.min_overlap, params.max_overlap)
-            image, words = set_line(text, glyphs[split], overlap, random)
-            yield split, Sample(id=line_id, text=text, writer=line_id, image=image, words=words)
+def _stack(lines: list[_Line], line_height: int) -> list[Box]:
+    """Boxes in pixels of lines one below the other: from top to bottom they are `line_height` pixels a line high."""
+    advances = [line.height + line.gap for line in lines]
+    tops = np.cumsum([0.0, *advances[:-1]])
+    bottoms = tops + [line.height for line in lines]
+    lefts = np.array([line.indent for line in lines])
+    rights = lefts + [line.width for line in lines]
+    edges = np.stack([lefts - lefts.min(), tops - tops.min(), rights - lefts.min(), bottoms - tops.min()], axis=1)
+    edges = np.rint(edges * (line_height * len(lines) / edges[:, 3].max())).astype(int)
+    return [Box(left, top, max(1, right - left), max(1, bottom - top)) for left, top, right, bottom in edges.tolist()]
 
 
-def _span(sentence: str, longest: int, random: np.random.Generator) -> str:
-    """Consecutive words of `sentence`, `longest` characters at most; each of its words is no longer than that."""
-    words = sentence.split()
-    start = random.integers(len(words))
-    ends = np.cumsum([len(word) + 1 for word in words[start:]]) - 1
-    fitting = int(np.searchsorted(ends, longest, side="right"))
-    return " ".join(words[start : start + random.integers(fitting) + 1])
-
-
-def set_line(
-    text: str, glyphs: Glyphs, overlap: float, random: np.random.Generator
-) -> tuple[np.ndarray, tuple[tuple[int, int], ...]]:
-    """Image of `text`, uint8 (28, width), and the x-ranges [start, end) of its blank-separated words.
-
-    Each character has one random glyph throughout the line; a space is an empty glyph. Neighbours share `overlap` (0
-    up to, not including, 1) of their width, where their ink adds up to 255 at most.
-    """
-    chosen = {
-        character: glyphs[character][random.integers(len(glyphs[character]))] for character in sorted(set(text) - {" "})
-    }
-    step = GLYPH_SIZE - int(overlap * GLYPH_SIZE)
-    line = np.zeros((GLYPH_SIZE, step * (len(text) - 1) + GLYPH_SIZE), np.uint16)  # uint8 would wrap
-    words = []
-    start = 0
-    for word in text.split(" "):
-        for x, character in enumerate(word, start=start):
-            line[:, x * step : x * step + GLYPH_SIZE] += chosen[character]
-        words.append((start * step, (start + len(word) - 1) * step + GLYPH_SIZE))
-        start += len(word) + 1
-    return np.minimum(line, 255).astype(np.uint8), tuple(words)
+def _cut(work: tuple[Form, list[_Piece]], archive: str | Path) -> list[np.ndarray]:
+    """The lines that a form gives, each resampled from the stored scan to the size of its place."""
+    form, pieces = work
+    crops = line_crops(read_form_image(archive, form.id), form)
+    return [
+        np.asarray(
+            Image.fromarray(crops[piece.line]).resize((piece.box.width, piece.box.height), Image.Resampling.BILINEAR)
+        )
+        for piece in pieces
+    ]
