@@ -31,11 +31,12 @@ def members(archive: zipfile.ZipFile, folder: str, suffixes: tuple[str, ...]) ->
     found: dict[str, str] = {}
     for name in sorted(archive.namelist()):
         path = PurePosixPath(name)
-        if path.parent.name == folder and path.suffix in suffixes:
+        if str(path.parent) == folder and path.suffix in suffixes:
             if path.stem in found:
-                raise TextrecError(f"{archive.filename}: form {path.stem} stands twice: {found[path.stem]} and {name}")
+                twice = f"{found[path.stem]} and {name}"
+                raise TextrecError(f"{archive.filename}: form {path.stem} stands twice: {twice}; remove one of them")
             found[path.stem] = name
-    return found
+    return dict(sorted(found.items()))
 
 
 def image_members(archive: zipfile.ZipFile) -> dict[str, str]:

@@ -84,7 +84,10 @@ def crop_lines(form: Form, *, archive: str | Path, line_height: int) -> list[tup
 
 
 def crop_paragraph(form: Form, *, archive: str | Path, line_height: int) -> list[tuple[str, Sample]]:
-    """(split, sample) of a form's handwriting: `line_height` pixels a line, texts joined by newlines, id of the form."""
+    """(split, sample) of a form's handwriting: `line_height` pixels a line, texts joined by newlines.
+
+    It has the id of the form, and is listed where all its lines are.
+    """
     image = read_form_image(archive, form.id)
     regions = line_regions(form)
     left, top = min(region.x for region in regions), min(region.y for region in regions)
