@@ -1,0 +1,225 @@
+"""Where the raw archives come from, and the one form that every source is brought to.
+
+    iamdb.zip    forms/<id>.jpg or .png, xml/<id>.xml, task/<list>.txt
+    matlab.zip   emnist-byclass.mat
+    corpus.txt   sentences in ASCII, one a line
+
+Members are untouched, stored, sorted by name, with fixed dates: the bytes depend on the contents alone.
+"""
+
+import contextlib
+import importlib.resources
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+from tqdm import tqdm
+
+from textrec.fetch import digest, fetch, is_safe, redact, wrong_digest
+from textrec.params import Params
+from textrec.repack import Member, open_members, write_zip
+from textrec.runtime import TextrecError, atomic
+
+# Per archive: the folder for members of the first group's name, and which they are, in whatever folder they lie.
+# Files whose names begin with a dot are file managers' notes.
+LISTS = ("trainset", "validationset1", "validationset2", "testset")
+TASK = rf"((?:{'|'.join(LISTS)})\.txt)"
+COURSE = {"iamdb.zip": ("", rf"((?:forms/[^/.][^/]*\.(?:jpg|png)|xml/[^/.][^/]*\.xml|task/{TASK}))")}
+ORIGINALS = {
+    "formsA-D.tgz": ("forms/", r"([^/.][^/]*\.png)"),
+    "formsE-H.tgz": ("forms/", r"([^/.][^/]*\.png)"),
+    "formsI-Z.tgz": ("forms/", r"([^/.][^/]*\.png)"),
+    "xml.tgz": ("xml/", r"([^/.][^/]*\.xml)"),
+    "largeWriterIndependentTextLineRecognitionTask.zip": ("task/", TASK),
+}
+EMNIST = {"matlab.zip": ("", r"(emnist-byclass\.mat)")}
+BROWN = {"brown.zip": ("", r"(c[a-r]\d\d)")}
+LAYOUTS = COURSE | ORIGINALS | EMNIST | BROWN
+
+IAM_HOME = "https://fki.tic.heia-fr.ch/databases/iam-handwriting-database"
+EMNIST_HOME = "https://www.nist.gov/itl/products-and-services/emnist-dataset"
+
+
+class SampleParams(Params):
+    """The embedded sample."""
+
+    forms: Annotated[int, Field(gt=0)]
+    """Handwritten forms."""
+    seed: Annotated[int, Field(ge=0)]
+
+
+class DataParams(Params):
+    """Section `data`. The stage runs again when a parameter changes, not when a file in `path` does."""
+
+    source: Literal["sample", "local", "url"]
+    sample: SampleParams
+    path: str | None
+    """local: the folder that holds the archives, absolute or relative to the project."""
+    urls: dict[str, str]
+    """url: archive name -> https address."""
+    sha256: dict[str, Annotated[str, Field(pattern="^[0-9a-f]{64}$")]]
+    """Archive name -> digest; checked where given, required for url."""
+    max_unpacked_gib: Annotated[float, Field(gt=0)]
+    """An archive that unpacks to more is refused."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        for key, names in (("urls", self.urls), ("sha256", self.sha256)):
+            if unknown := names.keys() - LAYOUTS:
+                raise TextrecError(f"data.{key} names {_listing(unknown)}; known are {_listing(LAYOUTS)}")
+        if self.source == "local" and self.path is None:
+            raise TextrecError("data.path is null; with data.source: local it names the folder that holds the archives")
+        if self.source == "url":
+            for name in choose_archives(self.urls, where="data.urls"):
+                if not is_safe(self.urls[name]):
+                    raise TextrecError(f"data.urls.{name} is {redact(self.urls[name])}: must begin with https://")
+                if name not in self.sha256:
+                    raise TextrecError(f"data.sha256.{name} is missing; with data.source: url every archive needs one")
+        return self
+
+
+def bring(params: DataParams, raw: Path) -> list[str]:
+    """Write iamdb.zip, matlab.zip and corpus.txt to the folder `raw`; return lines that tell what they hold.
+
+    IAM is the course archive where it is there, else the original downloads, of which none may be missing.
+    Raises TextrecError, before anything is written, where an archive is missing, damaged, unsafe or incomplete.
+    """
+    with SOURCES[params.source](params, raw) as folder, contextlib.ExitStack() as stack:
+        present = [path.name for path in folder.iterdir() if path.is_file()]
+        names = choose_archives(present, where=str(folder))
+        found: dict[str, dict[str, Member]] = {}
+        for name in names:
+            path = folder / name
+            if name in params.sha256 and (got := digest(path)) != params.sha256[name]:
+                raise TextrecError(wrong_digest(path, expected=params.sha256[name], got=got))
+            limit = params.max_unpacked_gib
+            found[name] = _lay_out(name, stack.enter_context(open_members(path, scratch=raw, max_unpacked_gib=limit)))
+        emnist, brown = found.pop("matlab.zip"), found.pop("brown.zip", None)
+        _require(emnist, ["emnist-byclass.mat"], folder / "matlab.zip")
+        iam = _merge(found.values())
+        where = folder / "iamdb.zip" if "iamdb.zip" in found else folder
+        _require(iam, [f"task/{name}.txt" for name in LISTS], where)
+        counts = {kind: sum(name.startswith(f"{kind}/") for name in iam) for kind in ("forms", "xml")}
+        for kind, count in counts.items():
+            if not count:
+                raise TextrecError(f"{where}: no member in {kind}/; get IAM anew from {IAM_HOME}")
+        sentences = _sample_sentences() if brown is None else _brown_sentences(brown)
+        write_zip(raw / "iamdb.zip", iam)
+        write_zip(raw / "matlab.zip", emnist)
+        with atomic(raw / "corpus.txt") as temporary:
+            temporary.write_text("".join(f"{sentence}\n" for sentence in sentences), encoding="ascii", newline="\n")
+    return [
+        f"iamdb.zip: {counts['forms']} forms and {counts['xml']} XML files from {_listing(found)}",
+        f"matlab.zip: emnist-byclass.mat, {emnist['emnist-byclass.mat'].size / 2**20:.1f} MiB",
+        f"corpus.txt: {len(sentences)} sentences from {'the sample text' if brown is None else 'brown.zip'}",
+    ]
+
+
+def choose_archives(present: Iterable[str], *, where: str) -> list[str]:
+    """The archives to read of those present: IAM's course archive, else its original downloads; EMNIST; Brown if there.
+
+    TextrecError, beginning with `where`, names the missing ones and where to get them.
+    """
+    present = set(present)
+    if "iamdb.zip" in present:
+        iam = ["iamdb.zip"]
+    elif missing := [name for name in ORIGINALS if name not in present]:
+        whole = "" if len(missing) < len(ORIGINALS) else "iamdb.zip is missing, and so are the original downloads: "
+        raise TextrecError(f"{where}: {whole}{_listing(missing)} not found; get IAM from {IAM_HOME}")
+    else:
+        iam = list(ORIGINALS)
+    if "matlab.zip" not in present:
+        raise TextrecError(f"{where}: matlab.zip not found; get EMNIST in MATLAB format from {EMNIST_HOME}")
+    return [*iam, "matlab.zip", *(["brown.zip"] if "brown.zip" in present else [])]
+
+
+def _lay_out(archive: str, members: Iterable[Member]) -> dict[str, Member]:
+    """Those members that are wanted of an archive, by the names that they get."""
+    prefix, pattern = LAYOUTS[archive]
+    matches = [(re.fullmatch(rf"(?:.*/)?{pattern}", member.name), member) for member in members]
+    return _merge({prefix + match[1]: member} for match, member in matches if match)
+
+
+def _merge(parts: Iterable[dict[str, Member]]) -> dict[str, Member]:
+    """All parts as one; TextrecError where two members give the same form id, list or file."""
+    merged: dict[str, Member] = {}
+    by_id: dict[PurePosixPath, Member] = {}
+    for part in parts:
+        for name, member in part.items():
+            other = by_id.setdefault(PurePosixPath(name).with_suffix(""), member)
+            if other is not member:
+                raise TextrecError(f"{member}: {name} is also given by {other}; remove one of them")
+            merged[name] = member
+    return merged
+
+
+def _require(members: dict[str, Member], names: list[str], where: Path) -> None:
+    if missing := [name for name in names if name not in members]:
+        raise TextrecError(f"{where}: {_listing(missing)} is missing in the archive; fetch it anew")
+
+
+def _listing(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names))
+
+
+# ---- sources: each yields a folder that holds the archives ----
+
+
+@contextlib.contextmanager
+def _sample(params: DataParams, raw: Path) -> Iterator[Path]:  # noqa: ARG001
+    from textrec.handwriting import write_sample  # drawing libraries, which no other source needs
+
+    with tempfile.TemporaryDirectory() as folder:
+        write_sample(Path(folder), forms=params.sample.forms, seed=params.sample.seed)
+        yield Path(folder)
+
+
+@contextlib.contextmanager
+def _local(params: DataParams, raw: Path) -> Iterator[Path]:  # noqa: ARG001
+    folder = Path(params.path or "")
+    if not folder.is_dir():
+        raise TextrecError(f"data.path: no folder {folder}; it must hold the archives of IAM and EMNIST")
+    yield folder
+
+
+@contextlib.contextmanager
+def _url(params: DataParams, raw: Path) -> Iterator[Path]:
+    folder = raw / "archives"
+    for name in choose_archives(params.urls, where="data.urls"):
+        fetch(params.urls[name], folder / name, sha256=params.sha256[name])
+    yield folder
+    shutil.rmtree(folder)  # only now: after a failure the next run goes on from what is there
+
+
+SOURCES: dict[str, Callable[[DataParams, Path], contextlib.AbstractContextManager[Path]]] = {
+    "sample": _sample,
+    "local": _local,
+    "url": _url,
+}
+
+
+# ---- the corpus ----
+
+
+def _sample_sentences() -> list[str]:
+    text = importlib.resources.files("textrec").joinpath("sample_text.txt").read_text(encoding="ascii")
+    return text.splitlines()
+
+
+def _brown_sentences(members: dict[str, Member]) -> list[str]:
+    """The sentences of the Brown corpus as plain text, without the few that are not ASCII."""
+    from nltk.corpus.reader import TaggedCorpusReader  # half a second to import
+    from nltk.tokenize.treebank import TreebankWordDetokenizer
+
+    join = TreebankWordDetokenizer().detokenize
+    with tempfile.TemporaryDirectory() as folder:
+        for name, member in members.items():
+            with Path(folder, name).open("wb") as file:
+                file.writelines(member.read())
+        tokens: Any = TaggedCorpusReader(folder, sorted(members), encoding="utf-8").sents()
+        sentences = [join(words) for words in tqdm(tokens, desc="corpus", unit="sentence", disable=None)]
+    return [re.sub(r"([;?!])\s*\1", r"\1", sentence) for sentence in sentences if sentence.isascii()]
