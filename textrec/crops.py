@@ -66,10 +66,11 @@ def line_crops(image: Image.Image, form: Form) -> list[np.ndarray]:
     """Cut the lines out of a form's image, in order, at the scale of the stored image.
 
     image: mode L, dark ink on white paper, any size; its scale is `image.width / form.width`.
-    Returns uint8 arrays (height, width), white ink (255) on black (0).
+    Returns uint8 arrays (height, width), white ink (255) on black (0); views on one page.
     """
     boxes = [[round(edge) for edge in _scaled(region, image, form)] for region in line_regions(form)]
-    return [np.invert(np.asarray(image)[top:bottom, left:right]) for left, top, right, bottom in boxes]
+    ink = np.invert(np.asarray(image))  # once: every conversion copies the whole page
+    return [ink[top:bottom, left:right] for left, top, right, bottom in boxes]
 
 
 def crop_lines(form: Form, *, archive: str | Path, line_height: int) -> list[tuple[str, Sample]]:
