@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -83,6 +83,31 @@ class Sample:
     image: np.ndarray
     words: tuple[tuple[int, int], ...] = ()
     listed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a model read in a sample: `truth` and `read` are texts, `confidence` is in [0, 1]."""
+
+    id: str
+    writer: str
+    listed: bool
+    truth: str
+    read: str
+    confidence: float
+
+
+def write_predictions(path: str | Path, predictions: Iterable[Prediction]) -> None:
+    """Write predictions as JSON, one a line."""
+    with atomic(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        for prediction in predictions:
+            file.write(json.dumps(asdict(prediction), ensure_ascii=False) + "\n")
+
+
+def read_predictions(path: str | Path) -> list[Prediction]:
+    """Read what `write_predictions` wrote."""
+    with Path(path).open(encoding="utf-8") as file:
+        return [Prediction(**json.loads(text)) for text in file]
 
 
 def write_forms(path: str | Path, forms: Iterable[Form]) -> None:

@@ -1,0 +1,39 @@
+"""Train the recogniser on `train.data` and keep the weights of the best validation."""
+
+import logging
+import warnings
+
+from dvclive.lightning import DVCLiveLogger
+from pytorch_lightning import seed_everything
+
+from textrec.charset import Charset
+from textrec.dataset import TextImages
+from textrec.model import ModelConfig
+from textrec.params import load
+from textrec.recipe import TrainParams
+from textrec.recognizer import Recognizer
+from textrec.runtime import run, write_json
+from textrec.samples import read_split
+from textrec.training import fit
+
+
+def main() -> None:
+    """Write models/model.ckpt, its measures and its curves."""
+    params, config = load("train", TrainParams), load("model", ModelConfig)
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", ".*does not have many workers.*")  # batches are cut from memory
+    seed_everything(params.seed, verbose=False)
+    train, val = (read_split(f"data/processed/{params.data}.h5", split) for split in ("train", "val"))
+    charset = Charset(train.characters)
+    recognizer = Recognizer.build(config, charset, line_height=train.line_height)
+    images = {"train": TextImages(train, charset, config), "val": TextImages(val, charset, config)}
+    # dvc.yaml declares the plots and the experiment is DVC's own; left alone, DVCLive would write both anew.
+    logger = DVCLiveLogger(dir="reports/train", dvcyaml=None, save_dvc_exp=False, report=None)
+    measures = fit(recognizer, params, **images, logger=logger)
+    recognizer.save("models/model.ckpt")
+    weights = sum(weight.numel() for weight in recognizer.model.parameters())
+    write_json("metrics/train.json", {"samples": len(train), "parameters": weights, **measures})
+
+
+if __name__ == "__main__":
+    run(main)

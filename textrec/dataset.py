@@ -1,0 +1,116 @@
+"""Sample files as batches of tensors: everything in memory as packed bytes, images of like width together."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from textrec.charset import END, PAD, START, Charset
+from textrec.model import ModelConfig
+from textrec.runtime import TextrecError
+from textrec.samples import Split
+
+
+class Batch(NamedTuple):
+    """A padded batch.
+
+    images: uint8 (B, 1, H, W), white ink on black, 0 where padded; sizes: int64 (B, 2), own height and width;
+    tokens: int64 (B, T), `<START>` text `<END>` and `<PAD>` to the longest; indices: int64 (B,) in the split.
+    """
+
+    images: Tensor
+    sizes: Tensor
+    tokens: Tensor
+    indices: Tensor
+
+
+class TextImages(Dataset[Batch]):
+    """A split as a data set that is indexed by lists: `images[[3, 1, 4]]` is a `Batch` of three.
+
+    Raises TextrecError where the split has another charset, and where a text or an image is larger than the model
+    takes, naming the first and their number.
+    """
+
+    def __init__(self, split: Split, charset: Charset, config: ModelConfig) -> None:
+        self.split = split
+        if split.characters != charset.characters:
+            raise TextrecError(
+                f"{split.source}: its characters are {split.characters!r}, the model's {charset.characters!r}; "
+                "train a model on it, or set train.data to what this one was trained on"
+            )
+        self._tokens = [torch.tensor([START, *charset.encode(text), END]) for text in split.text]
+        lengths = np.array([len(tokens) for tokens in self._tokens])
+        self._check(lengths, "tokens of text", "max_length", config.max_length)
+        self._check(split.height, "pixels high", "max_height", config.max_height)
+        self._check(split.width, "pixels wide", "max_width", config.max_width)
+
+    def _check(self, values: np.ndarray, unit: str, parameter: str, most: int) -> None:
+        too_large = np.flatnonzero(values > most)
+        if too_large.size:
+            first = too_large[0]
+            raise TextrecError(
+                f"{self.split.source}: {self.split.id[first]} has {values[first]} {unit}, model.{parameter} is {most} "
+                f"({too_large.size} of {len(self.split)} samples have more); set model.{parameter} to {values.max()}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.split)
+
+    def __getitem__(self, indices: list[int]) -> Batch:
+        """The batch of the samples at `indices`."""
+        images = [self.split.image(index) for index in indices]
+        sizes = torch.tensor([image.shape for image in images])
+        height, width = sizes.amax(0).tolist()
+        padded = np.zeros((len(images), 1, height, width), np.uint8)
+        for row, image in zip(padded, images, strict=True):
+            row[0, : image.shape[0], : image.shape[1]] = image
+        tokens = [self._tokens[index] for index in indices]
+        tokens = torch.nn.utils.rnn.pad_sequence(tokens, batch_first=True, padding_value=PAD)
+        return Batch(torch.from_numpy(padded), sizes, tokens, torch.tensor(indices))
+
+
+class Buckets(Sampler[list[int]]):
+    """Batches of indices whose images have about the same size: random batches in random order, anew every epoch.
+
+    The samples are shuffled, then sorted by size within pools of `POOL` batches; `shuffle=False` sorts them all, widest
+    first, so that a batch too large for memory fails at once.
+    """
+
+    POOL = 16  # batches; more: less padding, fewer ways to combine samples
+
+    def __init__(self, split: Split, batch_size: int, *, shuffle: bool, seed: int = 0) -> None:
+        self._area = split.height.astype(np.int64) * split.width
+        self._batch_size = batch_size
+        self._shuffle = shuffle
+        self._seed = seed
+        self._epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the shuffle; Lightning calls it before every epoch."""
+        self._epoch = epoch
+
+    def __len__(self) -> int:
+        return -(-len(self._area) // self._batch_size)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        if not self._shuffle:
+            yield from self._cut(np.argsort(-self._area, kind="stable"))
+            return
+        random = np.random.default_rng((self._seed, self._epoch))
+        order = random.permutation(len(self._area))
+        pool = self.POOL * self._batch_size
+        pools = [order[start : start + pool] for start in range(0, len(order), pool)]
+        batches = [batch for part in pools for batch in self._cut(part[np.argsort(self._area[part], kind="stable")])]
+        for index in random.permutation(len(batches)):
+            yield batches[index]
+
+    def _cut(self, order: np.ndarray) -> list[list[int]]:
+        return [order[start : start + self._batch_size].tolist() for start in range(0, len(order), self._batch_size)]
+
+
+def loader(images: TextImages, batch_size: int, *, shuffle: bool, seed: int = 0) -> DataLoader[Batch]:
+    """Batches of `images`, made in the training process: nothing is decoded, so nothing is waited for."""
+    return DataLoader(images, batch_size=None, sampler=Buckets(images.split, batch_size, shuffle=shuffle, seed=seed))

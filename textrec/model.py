@@ -1,0 +1,218 @@
+"""The recogniser's network: a ResNet reads the image, a Transformer decoder writes the text."""
+
+import math
+from collections.abc import Iterable
+from typing import Annotated, NamedTuple, Self, cast
+
+import torch
+from pydantic import Field, NonNegativeFloat, PositiveInt, model_validator
+from torch import Tensor, nn
+from torch.nn import functional
+
+from textrec.charset import END, PAD, START
+from textrec.params import Params
+from textrec.resnet import ResNet, ResNetConfig, valid_positions
+
+
+class ModelConfig(Params):
+    """Shape of the network; saved with its weights."""
+
+    resnet: ResNetConfig
+    tf_dim: PositiveInt  # width of the decoder and of what it sees of the image
+    tf_fc_dim: PositiveInt  # hidden width of the decoder's feed-forward layers
+    tf_heads: PositiveInt
+    tf_layers: PositiveInt
+    tf_dropout: Annotated[float, Field(ge=0, lt=1)]
+    ctc_weight: NonNegativeFloat  # of the auxiliary CTC loss on the encoder, for samples of one line; 0: no such head
+    max_length: Annotated[int, Field(ge=3)]  # tokens of the longest text, <START> and <END> included
+    max_height: PositiveInt  # pixels of the highest image
+    max_width: PositiveInt  # pixels of the widest image
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.tf_dim % (2 * self.tf_heads):
+            raise ValueError(f"tf_dim {self.tf_dim} must be a multiple of 2 * tf_heads, {2 * self.tf_heads}")
+        return self
+
+
+class Encoded(NamedTuple):
+    """What the decoder sees of a batch of images.
+
+    memory: float (B, S, tf_dim), the grid of features row by row with positions added; mask: bool (B, S), True within
+    the image; columns: float (B, W', tf_dim), features averaged over rows, without positions, and column_count:
+    int64 (B,), for CTC; limit: int64 (B,), the most tokens that an image of this size can hold, `<END>` included.
+    """
+
+    memory: Tensor
+    mask: Tensor
+    columns: Tensor
+    column_count: Tensor
+    limit: Tensor
+
+
+class ResNetTransformer(nn.Module):
+    """Image in, text out, as tokens of a charset of `vocabulary` entries; `line_height` is pixels a line of text."""
+
+    def __init__(self, config: ModelConfig, *, vocabulary: int, line_height: int) -> None:
+        super().__init__()
+        self.config = config
+        self.line_height = line_height
+        dim = config.tf_dim
+        rows, columns = config.resnet.output_size(config.max_height, config.max_width)
+        self.resnet = ResNet(config.resnet)
+        self.project = nn.Conv2d(config.resnet.channels[-1], dim, 1)
+        # Learned, and begun as sinusoids: from the first step on, neighbours look alike and far positions do not.
+        self.row_position = nn.Parameter(sinusoids(rows, dim))
+        self.column_position = nn.Parameter(sinusoids(columns, dim))
+        self.token_position = nn.Parameter(sinusoids(config.max_length, dim))
+        self.embedding = nn.Embedding(vocabulary, dim)
+        self.dropout = nn.Dropout(config.tf_dropout)
+        self.layers = nn.ModuleList(DecoderLayer(config) for _ in range(config.tf_layers))
+        self.norm = nn.LayerNorm(dim)
+        self.output = nn.Linear(dim, vocabulary)
+        self.ctc_output = nn.Linear(dim, vocabulary) if config.ctc_weight else None
+        nn.init.normal_(self.embedding.weight, std=dim**-0.5)
+
+    def encode(self, images: Tensor, sizes: Tensor) -> Encoded:
+        """Encode a padded batch.
+
+        images: uint8 (B, 1, H, W), white ink on black, 0 where padded; H and W at most the config's maxima.
+        sizes: int64 (B, 2), each image's own height and width in pixels.
+        """
+        dtype = self.project.weight.dtype
+        features, grid = self.resnet((images.to(dtype) / 255).contiguous(memory_format=torch.channels_last), sizes)
+        features = self.project(features).permute(0, 2, 3, 1)  # (B, H', W', D)
+        rows, columns = features.shape[1:3]
+        valid = valid_positions(grid, rows, columns)
+        averaged = (features * valid[..., None]).sum(1) / grid[:, :1, None]
+        memory = features + self.row_position[:rows, None] + self.column_position[:columns]
+        lines = (sizes[:, 0] / self.line_height).ceil().long()
+        limit = (lines * grid[:, 1] + 1).clamp(max=self.config.max_length - 1)  # a character takes a column or more
+        return Encoded(memory.flatten(1, 2), valid.flatten(1), averaged, grid[:, 1], limit)
+
+    def ctc(self, encoded: Encoded) -> Tensor:
+        """Log-probabilities float (B, W', vocabulary) of the auxiliary CTC head, one step a column."""
+        if self.ctc_output is None:
+            raise ValueError("a model built with ctc_weight 0 has no CTC head")
+        return self.ctc_output(encoded.columns).log_softmax(-1)
+
+    def decode(self, encoded: Encoded, tokens: Tensor) -> Tensor:
+        """Teacher forcing: logits float (B, T, vocabulary) of the token after each of `tokens`, int64 (B, T)."""
+        hidden = self._embed(tokens, 0)
+        mask = encoded.mask[:, None, None, :]
+        for layer in self._layers():
+            hidden = layer(hidden, encoded.memory, mask)
+        return self.output(self.norm(hidden))
+
+    @torch.inference_mode()
+    def generate(self, encoded: Encoded) -> tuple[Tensor, Tensor]:
+        """Greedy decoding with cached keys and values.
+
+        Returns tokens int64 (B, T), each row up to its `<END>` (or its limit) and `<PAD>` from there on, without
+        `<START>`; and their log-probabilities float (B, T), 0 for padding.
+        """
+        batch, length = len(encoded.memory), int(encoded.limit.max())
+        mask = encoded.mask[:, None, None, :]
+        caches = [layer.cache(encoded.memory, length) for layer in self._layers()]
+        token = encoded.limit.new_full((batch, 1), START)
+        tokens = encoded.limit.new_full((batch, length), PAD)
+        scores = encoded.memory.new_zeros((batch, length))
+        running = torch.ones_like(encoded.limit, dtype=torch.bool)
+        for step in range(length):
+            hidden = self._embed(token, step)
+            for layer, cache in zip(self._layers(), caches, strict=True):
+                hidden = layer.step(hidden, cache, step, mask)
+            score, best = self.output(self.norm(hidden[:, 0])).log_softmax(-1).max(-1)
+            tokens[:, step] = best.where(running, PAD)
+            scores[:, step] = score.where(running, 0)
+            running &= (best != END) & (step + 1 < encoded.limit)
+            if not running.any():
+                return tokens[:, : step + 1], scores[:, : step + 1]
+            token = best[:, None]
+        return tokens, scores
+
+    def _layers(self) -> Iterable["DecoderLayer"]:
+        return cast(Iterable[DecoderLayer], self.layers)  # torch types a ModuleList's items as any module
+
+    def _embed(self, tokens: Tensor, start: int) -> Tensor:
+        positions = self.token_position[start : start + tokens.shape[1]]
+        return self.dropout(self.embedding(tokens) * math.sqrt(self.config.tf_dim) + positions)
+
+
+class Cache(NamedTuple):
+    """Keys and values of one layer, float (B, heads, length, dim of a head): of the text so far and of the image."""
+
+    text_keys: Tensor
+    text_values: Tensor
+    image_keys: Tensor
+    image_values: Tensor
+
+
+class DecoderLayer(nn.Module):
+    """A pre-norm Transformer decoder layer: text looks back at text, then at the image."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        dim = config.tf_dim
+        self.heads = config.tf_heads
+        self.attention_dropout = config.tf_dropout
+        self.text_norm = nn.LayerNorm(dim)
+        self.text_query_key_value = nn.Linear(dim, 3 * dim)
+        self.text_output = nn.Linear(dim, dim)
+        self.image_norm = nn.LayerNorm(dim)
+        self.image_query = nn.Linear(dim, dim)
+        self.image_key_value = nn.Linear(dim, 2 * dim)
+        self.image_output = nn.Linear(dim, dim)
+        self.feed_forward = nn.Sequential(
+            nn.LayerNorm(dim), nn.Linear(dim, config.tf_fc_dim), nn.GELU(), nn.Linear(config.tf_fc_dim, dim)
+        )
+        self.dropout = nn.Dropout(config.tf_dropout)
+
+    def forward(self, text: Tensor, memory: Tensor, mask: Tensor) -> Tensor:
+        """All positions at once, each seeing itself and those before it.
+
+        text: float (B, T, D); memory: float (B, S, D); mask: bool (B, 1, 1, S). Returns float (B, T, D).
+        """
+        query, key, value = self._split(self.text_query_key_value(self.text_norm(text)), 3)
+        text = text + self.dropout(self.text_output(self._attend(query, key, value, causal=True)))
+        key, value = self._split(self.image_key_value(memory), 2)
+        return self._look_and_think(text, key, value, mask)
+
+    def cache(self, memory: Tensor, length: int) -> Cache:
+        """Room for `length` positions of text, and the image's keys and values computed once."""
+        key, value = self._split(self.image_key_value(memory), 2)
+        empty = key.new_empty((*key.shape[:2], length, key.shape[3]))
+        return Cache(empty, torch.empty_like(empty), key.contiguous(), value.contiguous())
+
+    def step(self, text: Tensor, cache: Cache, position: int, mask: Tensor) -> Tensor:
+        """The one position `position`, float (B, 1, D), given the cache of those before it, which it extends."""
+        query, key, value = self._split(self.text_query_key_value(self.text_norm(text)), 3)
+        cache.text_keys[:, :, position] = key[:, :, 0]
+        cache.text_values[:, :, position] = value[:, :, 0]
+        keys, values = cache.text_keys[:, :, : position + 1], cache.text_values[:, :, : position + 1]
+        text = text + self.text_output(self._attend(query, keys, values))
+        return self._look_and_think(text, cache.image_keys, cache.image_values, mask)
+
+    def _look_and_think(self, text: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
+        (query,) = self._split(self.image_query(self.image_norm(text)), 1)
+        text = text + self.dropout(self.image_output(self._attend(query, key, value, mask)))
+        return text + self.dropout(self.feed_forward(text))
+
+    def _split(self, joined: Tensor, parts: int) -> tuple[Tensor, ...]:
+        """(B, T, parts * D) to `parts` times (B, heads, T, D / heads)."""
+        batch, length = joined.shape[:2]
+        return joined.view(batch, length, parts, self.heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
+
+    def _attend(
+        self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None, *, causal: bool = False
+    ) -> Tensor:
+        dropout = self.attention_dropout if self.training else 0.0
+        attended = functional.scaled_dot_product_attention(query, key, value, mask, dropout, causal)
+        return attended.transpose(1, 2).flatten(2)
+
+
+def sinusoids(length: int, dim: int) -> Tensor:
+    """Positions as float (length, dim): sines and cosines of falling frequency (Vaswani et al. 2017, section 3.5)."""
+    frequency = torch.exp(torch.arange(0, dim, 2) * (-math.log(10000.0) / dim))
+    angle = torch.arange(length)[:, None] * frequency
+    return torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1)
