@@ -107,10 +107,11 @@ def _field(struct: Any, name: str, archive: str | Path) -> Any:
 def _characters(dataset: np.void, archive: str | Path) -> dict[int, str]:
     """Label -> character, from the file's own mapping: rows of a label and the character's code."""
     mapping = _field(dataset, "mapping", archive)
-    if mapping.ndim != 2 or mapping.shape[1] != 2 or mapping.dtype.kind not in "ui" or not len(mapping):
+    whole = mapping.size and mapping.dtype.kind in "ui" and mapping.shape[1:] == (2,)
+    if not whole or mapping.min() < 0 or mapping.max() > 127:
         raise TextrecError(
-            f"{archive}: {MEMBER}: mapping has shape {mapping.shape} of {mapping.dtype}, not (n, 2) integers; "
-            "use the EMNIST by-class file"
+            f"{archive}: {MEMBER}: mapping has shape {mapping.shape} of {mapping.dtype}, not (n, 2) of labels and "
+            "ASCII codes; use the EMNIST by-class file"
         )
     characters = {int(label): chr(code) for label, code in mapping}
     if not len(mapping) == len(characters) == len(set(characters.values())):
@@ -123,7 +124,10 @@ def _part(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Images, uint8 (n, 784), and labels (n,) of a part of the data set, checked."""
     where = f"{archive}: {MEMBER}: {part}"
-    struct = _field(dataset, part, archive)[0, 0]
+    struct = _field(dataset, part, archive)
+    if struct.size != 1:
+        raise TextrecError(f"{where}: {struct.size} records, not one; use the EMNIST by-class file")
+    struct = struct[0, 0]
     images, labels = _field(struct, "images", archive), _field(struct, "labels", archive).ravel()
     if images.dtype != np.uint8 or images.shape != (len(labels), GLYPH_SIZE**2) or labels.dtype.kind not in "ui":
         raise TextrecError(
