@@ -87,7 +87,7 @@ def changed(*, drop=None, in_train=None, **fields):
     [
         (changed(drop="mapping"), "field 'mapping' is missing"),
         (changed(drop="test"), "field 'test' is missing"),
-        (changed(train=np.zeros((2, 2))), "field 'images' is missing"),
+        (changed(train=np.zeros((1, 1))), "field 'images' is missing"),
         (changed(in_train={"labels": None}), "field 'labels' is missing"),
         (changed(in_train={"images": np.zeros((60, 28, 28), np.uint8)}), r"shape \(60, 28, 28\) .* not \(n, 784\)"),
         (changed(in_train={"images": np.zeros((60, 784))}), "float64 for 60 labels"),

@@ -57,7 +57,8 @@ def extract_glyphs(archive: str | Path, path: str | Path, params: ExtractEmnist)
                             f"{archive}: {MEMBER}: character {character!r} has no glyph for split {split}; "
                             "use the complete EMNIST by-class file, or change extract_emnist.val_share"
                         )
-                    glyphs = images[split_rows].reshape(-1, GLYPH_SIZE, GLYPH_SIZE).transpose(0, 2, 1)
+                    glyphs = images[np.sort(split_rows)]  # in stored order, which is several times as fast
+                    glyphs = glyphs.reshape(-1, GLYPH_SIZE, GLYPH_SIZE).transpose(0, 2, 1)
                     file.create_dataset(f"{split}/{ord(character)}", data=glyphs)
 
 
