@@ -61,10 +61,22 @@ def atomic(path: str | Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
     try:
-        yield temporary
+        with named(path):
+            yield temporary
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def named(path: str | Path) -> Iterator[None]:
+    """Add the file to an operating system's error that has none: a write to a full disk does not say where."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno and error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 def write_json(path: str | Path, value: Any, *, digits: int = 4) -> None:
@@ -103,6 +115,15 @@ def parallel_map(
     if workers == 1:
         yield from tqdm(map(function, items), **progress)
         return
-    # Workers ignore Ctrl-C: the parent alone answers it, and ends them.
-    with multiprocessing.Pool(workers, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN)) as pool:
+    with multiprocessing.Pool(workers, initializer=_leave_signals_to_parent) as pool:
         yield from tqdm(pool.imap(function, items, chunksize=4), **progress)
+
+
+def _leave_signals_to_parent() -> None:
+    """In a worker: the parent alone answers Ctrl-C, and its SIGTERM ends the worker at once.
+
+    The handler of `run`, inherited by forking, could be set off just before the worker waits for its next task, and
+    then never run: the pool would wait for it for ever.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
