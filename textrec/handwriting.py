@@ -42,9 +42,9 @@ STRAY_BEFORE, STRAY_AFTER = ["Exercise No. 12", "(third attempt)"], ["- end of t
 
 # Lengths in pixels of the scan, which IAM makes at 300 dpi; the archive holds it at half size.
 WIDTH, HEIGHT = 2479, 3542
-LEFT = 350
+LEFT, RIGHT = 350, WIDTH - 60
 PITCH = 190  # between base lines
-PRINT_WIDTH = 70  # characters
+PRINT_WIDTH = 84  # characters
 
 GLYPHS = {"train": 60, "test": 12}  # writers of one glyph of each class
 CLASSES = LINE_CHARACTERS[:62]  # in the order of the by-class mapping
@@ -66,8 +66,8 @@ def write_sample(folder: Path, *, forms: int, seed: int) -> None:
     """Write iamdb.zip, matlab.zip and corpus.txt into `folder`; same `forms` and `seed`, same bytes.
 
     iamdb.zip is laid out as the course archive: half-size grey JPEGs, IAM's XML with boxes in pixels of the full scan,
-    the lists of the Large Writer Independent Text Line Recognition Task. matlab.zip holds glyphs in the layout of EMNIST
-    by-class, corpus.txt the sample text, a sentence a line.
+    the lists of the Large Writer Independent Text Line Recognition Task. matlab.zip holds glyphs in the layout of
+    EMNIST by-class, corpus.txt the sample text, a sentence a line.
     Raises TextrecError where `forms` is below MIN_FORMS.
     """
     if forms < MIN_FORMS:
@@ -117,7 +117,7 @@ def plan(forms: int, seed: int) -> list[Page]:
 
 def _page(id_: str, index: int, split: str, listed: bool, length: int, rng: np.random.Generator) -> Page:
     lines = list(OPENINGS.get(id_, []))
-    count = int(rng.integers(6, 9 if lines else 10))
+    count = int(rng.integers(7, 10))
     source = sentences(split, rng)
     text = ""
     while len(more := broken_into_lines(text, length)) < count - len(lines):
@@ -166,6 +166,8 @@ def draw_form(page: Page, *, seed: int) -> tuple[bytes, bytes]:
         if page.id == LONG_F and number == 0:
             ink = _with_long_f(ink, text)
         x, y = LEFT + rng.normal(0, 20), top + PITCH * number + rng.normal(0, 5)
+        # At the edge of the page people squeeze their letters.
+        ink.points[:, 0] *= min(1.0, (RIGHT - x) / ink.points[:, 0].max())
         stamp(paper, ink, x=x, y=y)
         boxes.append(_letter_boxes(ink, len(text), x, y))
     return _photographed(paper, hand, rng), _xml(page, hand, boxes)
@@ -189,19 +191,25 @@ def _printed(page: Page) -> tuple[Image.Image, int]:
 
 def _with_long_f(ink: Ink, text: str) -> Ink:
     """The first f drawn down by most of a line, as a hurried pen does."""
-    chosen = ink.letter == text.index("f")
-    points = ink.points.copy()
-    low = points[chosen, 1] - np.median(points[chosen, 1])
-    points[chosen, 1] += low.clip(0) * (0.8 * PITCH / low.max())
-    return ink._replace(points=points)
+    letter = text.index("f")
+    own = np.flatnonzero(ink.letter == letter)
+    lowest = ink.points[own[ink.points[own, 1].argmax()]]
+    tail = lowest + np.linspace((0, 0), (-0.1 * PITCH, 0.85 * PITCH), PITCH)
+    after = own[-1] + 1
+    return Ink(
+        np.insert(ink.points, after, tail, axis=0),
+        np.insert(ink.radius, after, np.full(PITCH, ink.radius[own].mean())),
+        np.insert(ink.letter, after, np.full(PITCH, letter)),
+    )
 
 
 def _letter_boxes(ink: Ink, letters: int, x: float, y: float) -> list[Box | None]:
     """Around the ink of each letter; None for a blank."""
     boxes: list[Box | None] = [None] * letters
     present, starts = np.unique(ink.letter, return_index=True)
-    low = np.floor(np.minimum.reduceat(ink.points - ink.radius[:, None], starts) + (x, y)).astype(int)
-    high = np.ceil(np.maximum.reduceat(ink.points + ink.radius[:, None], starts) + (x, y)).astype(int)
+    points, reach = ink.points + np.array([x, y]), ink.radius[:, None]
+    low = np.floor(np.minimum.reduceat(points - reach, starts)).astype(int)
+    high = np.ceil(np.maximum.reduceat(points + reach, starts)).astype(int)
     for letter, (left, top), (right, bottom) in zip(present, low.tolist(), high.tolist(), strict=True):
         boxes[letter] = Box(left, top, right - left + 1, bottom - top + 1)
     return boxes
@@ -210,9 +218,11 @@ def _letter_boxes(ink: Ink, letters: int, x: float, y: float) -> list[Box | None
 def _photographed(ink: np.ndarray, hand: Writer, rng: np.random.Generator) -> bytes:
     """Half-size grey JPEG of the ink on slightly uneven paper."""
     cover = np.array(Image.fromarray(ink).reduce(2).filter(ImageFilter.GaussianBlur(0.6)), np.int32)
-    shade = Image.fromarray(rng.integers(236, 252, (8, 6), np.uint8)).resize(cover.shape[::-1], Image.Resampling.BICUBIC)
-    paper = np.array(shade, np.int32) + rng.integers(-3, 4, cover.shape)
-    grey = (paper - cover * (paper - hand.ink) // 255).astype(np.uint8)
+    shade = Image.fromarray(rng.integers(236, 252, (8, 6), np.uint8)).resize(
+        cover.shape[::-1], Image.Resampling.BICUBIC
+    )
+    paper = np.array(shade, np.int32) + rng.integers(-2, 3, cover.shape)
+    grey = (paper - cover * (paper - hand.ink) // 255).clip(0, 255).astype(np.uint8)
     file = io.BytesIO()
     Image.fromarray(grey).save(file, "JPEG", quality=80)
     return file.getvalue()
@@ -252,7 +262,9 @@ REACH = 20 * 8  # of the longer side of a glyph; NIST's characters keep a margin
 def by_class(seed: int) -> bytes:
     """A MATLAB file in the layout of emnist-byclass.mat: train and test glyphs by writers of no form."""
     counts = GLYPHS["train"] + GLYPHS["test"]
-    drawn = parallel_map(partial(_alphabet, seed=seed), range(counts), total=counts, description="glyphs", unit="writer")
+    drawn = parallel_map(
+        partial(_alphabet, seed=seed), range(counts), total=counts, description="glyphs", unit="writer"
+    )
     images = np.stack(list(drawn))  # writer, class, pixels
     dataset = {}
     for name, part in (("train", slice(GLYPHS["train"])), ("test", slice(GLYPHS["train"], None))):
