@@ -8,7 +8,7 @@ import requests
 import urllib3
 from tqdm import tqdm
 
-from textrec.runtime import TextrecError
+from textrec.runtime import TextrecError, named
 
 CHUNK = 1 << 16  # bytes; also the most that is lost at a kill
 TIMEOUT = (10, 60)  # seconds to connect, and without a byte
@@ -75,7 +75,7 @@ def _complete(url: str, part: Path, *, description: str) -> None:
             if refusal.status_code not in TEMPORARY:
                 raise TextrecError(f"{redact(url)}: {reason}; check the address in data.urls")
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            refusal, reason = None, _root(error)
+            refusal, reason = None, _root(error).replace(url, redact(url))
         if part.stat().st_size > start:
             retry = RETRY
         if retry.total == 0:
@@ -97,6 +97,7 @@ def _receive(url: str, part: Path, start: int, description: str) -> requests.Res
         length = answer.headers.get("Content-Length")
         progress = {"desc": f"fetch {description}", "unit": "B", "unit_scale": True, "disable": None}
         with (
+            named(part),
             part.open("r+b") as file,
             tqdm(total=int(length) + start if length else None, initial=start, **progress) as bar,
         ):

@@ -4,6 +4,8 @@ Nothing is ever written under a member's name: members are streams, read in piec
 """
 
 import contextlib
+import errno
+import functools
 import gzip
 import re
 import stat
@@ -18,11 +20,11 @@ from typing import IO
 
 from tqdm import tqdm
 
-from textrec.runtime import TextrecError, atomic
+from textrec.runtime import TextrecError, named
 
 CHUNK = 1 << 20  # bytes
 DAMAGE = (
-    *(zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError),
+    *(zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError),
     *(NotImplementedError, ValueError),  # a compression method or header field that no known writer makes
 )
 REMEDY = "fetch the archive anew from a source you trust"
@@ -60,18 +62,17 @@ class Member:
     name: str
     size: int
     allowance: Allowance
-    open: Callable[[], IO[bytes] | None]
+    open: Callable[[], IO[bytes]]
 
     def __str__(self) -> str:
         return f"{self.allowance.path}: {self.name}"
 
     def read(self) -> Iterator[bytes]:
         """Yield the contents in pieces; TextrecError where they are damaged or too many."""
-        with contextlib.ExitStack() as stack:
-            with _damage(self.allowance.path):
-                stream = self.open()
-            assert stream is not None  # noqa: S101 (None only for what is no regular file)
-            yield from self.allowance.read(stack.enter_context(stream))
+        with _damage(self.allowance.path):
+            stream = self.open()
+        with stream:
+            yield from self.allowance.read(stream)
 
 
 @contextlib.contextmanager
@@ -108,7 +109,7 @@ def _zip_members(path: Path, max_unpacked_gib: float) -> Iterator[list[Member]]:
             if info.flag_bits & ENCRYPTED:
                 raise TextrecError(f"{path}: {info.filename} is encrypted; give an archive without a password")
             if not info.is_dir():
-                members.append(Member(info.filename, info.file_size, allowance, lambda info=info: archive.open(info)))
+                members.append(Member(info.filename, info.file_size, allowance, functools.partial(archive.open, info)))
         yield members
 
 
@@ -116,7 +117,8 @@ def _zip_members(path: Path, max_unpacked_gib: float) -> Iterator[list[Member]]:
 def _tar_members(path: Path, max_unpacked_gib: float, scratch: Path) -> Iterator[list[Member]]:
     scratch.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=scratch) as unpacked:
-        _gunzip(path, unpacked, Allowance(path, max_unpacked_gib))
+        with named(scratch):
+            _gunzip(path, unpacked, Allowance(path, max_unpacked_gib))
         allowance = Allowance(path, max_unpacked_gib)  # anew: what is read now is a second time, and longer if sparse
         with _damage(path):
             archive = tarfile.TarFile(fileobj=unpacked)
@@ -126,7 +128,9 @@ def _tar_members(path: Path, max_unpacked_gib: float, scratch: Path) -> Iterator
             _check_name(path, info.name)
             _check_kind(path, info.name, info.isfile() or info.isdir())
             if info.isfile():
-                members.append(Member(info.name, info.size, allowance, lambda info=info: archive.extractfile(info)))
+                members.append(
+                    Member(info.name, info.size, allowance, lambda info=info: tarfile.ExFileObject(archive, info))
+                )
         yield members
 
 
@@ -154,18 +158,17 @@ def _damage(path: Path) -> Iterator[None]:
     """Tell of a damaged archive in one line."""
     try:
         yield
-    except DAMAGE as error:
+    except (*DAMAGE, OSError) as error:
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):  # EINVAL: an offset beyond reason
+            raise
         raise TextrecError(f"{path}: truncated or not an archive ({error}); {REMEDY}") from None
 
 
-def write_zip(path: Path, members: Mapping[str, Member]) -> None:
+def write_zip(path: Path, members: Mapping[str, Member], *, description: str) -> None:
     """Write members under the names that are their keys: stored, sorted by name, with fixed dates and attributes."""
+    progress = {"desc": description, "unit": "B", "unit_scale": True, "disable": None}
     total = sum(member.size for member in members.values())
-    with (
-        atomic(path) as temporary,
-        zipfile.ZipFile(temporary, "w") as archive,
-        tqdm(total=total, desc=path.name, unit="B", unit_scale=True, disable=None) as progress,
-    ):
+    with named(path), zipfile.ZipFile(path, "w") as archive, tqdm(total=total, **progress) as bar:
         for name, member in sorted(members.items()):
             info = zipfile.ZipInfo(name)  # dated 1980-01-01
             info.create_system = 3  # Unix, wherever it is made
@@ -174,4 +177,4 @@ def write_zip(path: Path, members: Mapping[str, Member]) -> None:
             with archive.open(info, "w") as file:
                 for piece in member.read():
                     file.write(piece)
-                    progress.update(len(piece))
+                    bar.update(len(piece))

@@ -63,7 +63,7 @@ class DataParams(Params):
     """url: archive name -> https address."""
     sha256: dict[str, Annotated[str, Field(pattern="^[0-9a-f]{64}$")]]
     """Archive name -> digest; checked where given, required for url."""
-    max_unpacked_gib: Annotated[float, Field(gt=0)]
+    max_unpacked_gib: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     """An archive that unpacks to more is refused."""
 
     @model_validator(mode="after")
@@ -71,8 +71,10 @@ class DataParams(Params):
         for key, names in (("urls", self.urls), ("sha256", self.sha256)):
             if unknown := names.keys() - LAYOUTS:
                 raise TextrecError(f"data.{key} names {_listing(unknown)}; known are {_listing(LAYOUTS)}")
-        if self.source == "local" and self.path is None:
-            raise TextrecError("data.path is null; with data.source: local it names the folder that holds the archives")
+        if self.source == "local" and not self.path:
+            raise TextrecError(
+                "data.path is not set; with data.source: local it names the folder that holds the archives"
+            )
         if self.source == "url":
             for name in choose_archives(self.urls, where="data.urls"):
                 if not is_safe(self.urls[name]):
@@ -86,7 +88,7 @@ def bring(params: DataParams, raw: Path) -> list[str]:
     """Write iamdb.zip, matlab.zip and corpus.txt to the folder `raw`; return lines that tell what they hold.
 
     IAM is the course archive where it is there, else the original downloads, of which none may be missing.
-    Raises TextrecError, before anything is written, where an archive is missing, damaged, unsafe or incomplete.
+    All three are replaced or none: raises TextrecError where an archive is missing, damaged, unsafe or incomplete.
     """
     with SOURCES[params.source](params, raw) as folder, contextlib.ExitStack() as stack:
         present = [path.name for path in folder.iterdir() if path.is_file()]
@@ -107,11 +109,15 @@ def bring(params: DataParams, raw: Path) -> list[str]:
         for kind, count in counts.items():
             if not count:
                 raise TextrecError(f"{where}: no member in {kind}/; get IAM anew from {IAM_HOME}")
-        sentences = _sample_sentences() if brown is None else _brown_sentences(brown)
-        write_zip(raw / "iamdb.zip", iam)
-        write_zip(raw / "matlab.zip", emnist)
-        with atomic(raw / "corpus.txt") as temporary:
-            temporary.write_text("".join(f"{sentence}\n" for sentence in sentences), encoding="ascii", newline="\n")
+        sentences = _sample_sentences() if brown is None else _brown_sentences(brown, folder / "brown.zip")
+        with (
+            atomic(raw / "iamdb.zip") as pages,
+            atomic(raw / "matlab.zip") as glyphs,
+            atomic(raw / "corpus.txt") as text,
+        ):
+            write_zip(pages, iam, description="iamdb.zip")
+            write_zip(glyphs, emnist, description="matlab.zip")
+            text.write_text("".join(f"{sentence}\n" for sentence in sentences), encoding="ascii", newline="\n")
     return [
         f"iamdb.zip: {counts['forms']} forms and {counts['xml']} XML files from {_listing(found)}",
         f"matlab.zip: emnist-byclass.mat, {emnist['emnist-byclass.mat'].size / 2**20:.1f} MiB",
@@ -180,7 +186,7 @@ def _sample(params: DataParams, raw: Path) -> Iterator[Path]:  # noqa: ARG001
 
 @contextlib.contextmanager
 def _local(params: DataParams, raw: Path) -> Iterator[Path]:  # noqa: ARG001
-    folder = Path(params.path or "")
+    folder = Path(str(params.path))
     if not folder.is_dir():
         raise TextrecError(f"data.path: no folder {folder}; it must hold the archives of IAM and EMNIST")
     yield folder
@@ -210,16 +216,26 @@ def _sample_sentences() -> list[str]:
     return text.splitlines()
 
 
-def _brown_sentences(members: dict[str, Member]) -> list[str]:
-    """The sentences of the Brown corpus as plain text, without the few that are not ASCII."""
-    from nltk.corpus.reader import TaggedCorpusReader  # half a second to import
+def _brown_sentences(members: dict[str, Member], archive: Path) -> list[str]:
+    """The sentences of the Brown corpus as plain text."""
+    from nltk import data  # a second to import
+    from nltk.corpus.reader import TaggedCorpusReader
     from nltk.tokenize.treebank import TreebankWordDetokenizer
 
+    if not members:
+        raise TextrecError(f"{archive}: no member ca01 to cr09; it must be NLTK's package of the Brown corpus")
     join = TreebankWordDetokenizer().detokenize
     with tempfile.TemporaryDirectory() as folder:
         for name, member in members.items():
             with Path(folder, name).open("wb") as file:
                 file.writelines(member.read())
-        tokens: Any = TaggedCorpusReader(folder, sorted(members), encoding="utf-8").sents()
-        sentences = [join(words) for words in tqdm(tokens, desc="corpus", unit="sentence", disable=None)]
-    return [re.sub(r"([;?!])\s*\1", r"\1", sentence) for sentence in sentences if sentence.isascii()]
+        data.path.append(folder)  # the readers of NLTK open nothing elsewhere
+        try:
+            tokens: Any = TaggedCorpusReader(folder, sorted(members), encoding="ascii").sents()
+            sentences = [join(words) for words in tqdm(tokens, desc="corpus", unit="sentence", disable=None)]
+        except UnicodeDecodeError as error:
+            raise TextrecError(f"{archive}: not ASCII ({error}); fetch NLTK's package anew") from None
+        finally:
+            data.path.remove(folder)
+    # The corpus gives these marks twice where they end a sentence or clause.
+    return [re.sub(r"([;?!])\s*\1", r"\1", sentence) for sentence in sentences]

@@ -1,0 +1,72 @@
+"""A real web server on the loopback interface that answers as a test plans."""
+
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+PIECE = 1 << 16  # bytes
+
+
+class Site:
+    """Serves `files` by name; `plan` changes the next answers, one each; `ranges` logs the Range of every request.
+
+    In an answer's plan: `status` with `headers` and no file, `cut` (bytes after which the connection ends),
+    `ignore_range`, `delay` (seconds before every piece).
+    """
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+        self.plan: list[dict[str, Any]] = []
+        self.ranges: list[str] = []
+        site = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                site._answer(self)
+
+            def log_message(self, format: str, *args: Any) -> None: ...  # noqa: A002
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def __enter__(self) -> Self:
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def _answer(self, request: BaseHTTPRequestHandler) -> None:
+        self.ranges.append(request.headers["Range"])
+        plan = self.plan.pop(0) if self.plan else {}
+        data = self.files.get(urlsplit(request.path).path.lstrip("/"))
+        status = plan.get("status", 404 if data is None else 206)
+        data = b"" if data is None else data
+        start = int(request.headers["Range"].removeprefix("bytes=").rstrip("-"))
+        if plan.get("ignore_range"):
+            status, start = 200, 0
+        if start >= len(data) and status == 206:
+            status = 416
+        request.send_response(status)
+        for name, value in plan.get("headers", {}).items():
+            request.send_header(name, value)
+        body = data[start:] if status in (200, 206) else b""
+        if status == 206:
+            request.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
+        request.send_header("Content-Length", str(len(body)))
+        request.end_headers()
+        body = body[: plan.get("cut", len(body))]
+        try:
+            for place in range(0, len(body), PIECE):
+                time.sleep(plan.get("delay", 0))
+                request.wfile.write(body[place : place + PIECE])
+        except ConnectionError:
+            pass  # the client went away
