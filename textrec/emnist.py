@@ -16,9 +16,10 @@ import numpy as np
 import scipy.io
 from pydantic import Field, NonNegativeInt
 
+from textrec import hdf5
 from textrec.params import Params
 from textrec.records import SPLITS
-from textrec.runtime import TextrecError, atomic
+from textrec.runtime import TextrecError
 
 MEMBER = "emnist-byclass.mat"
 GLYPH_SIZE = 28  # pixels, both ways
@@ -44,7 +45,7 @@ def extract_glyphs(archive: str | Path, path: str | Path, params: ExtractEmnist)
     """
     dataset = _load(archive)
     characters = _characters(dataset, archive)
-    with atomic(path) as temporary, h5py.File(temporary, "w") as file:
+    with hdf5.create(path) as file:
         file.attrs["format"] = FORMAT
         for part in ("train", "test"):
             images, labels = _part(dataset, part, characters, archive)

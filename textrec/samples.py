@@ -26,6 +26,7 @@ import h5py
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from textrec import hdf5
 from textrec.charset import Charset
 from textrec.records import SPLITS, Sample
 from textrec.runtime import TextrecError, atomic
@@ -45,7 +46,7 @@ def write_samples(
     Raises TextrecError on a character outside `characters`, an id that stands twice in a split, and an empty split.
     """
     charset = Charset(characters)
-    with atomic(path) as temporary, h5py.File(temporary, "w") as file:
+    with hdf5.create(path) as file:
         file.attrs.update(format=FORMAT, line_height=line_height, source=source, characters=characters)
         groups = {split: _SplitWriter(file.create_group(split)) for split in SPLITS}
         for split, sample in samples:
