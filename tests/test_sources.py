@@ -28,7 +28,7 @@ MAT = {"matlab/emnist-byclass.mat": b"by class", "matlab/emnist-letters.mat": b"
 def parameters(**changes) -> DataParams:
     values = {
         "source": "local",
-        "sample": {"forms": 20, "seed": 1},
+        "sample": {"forms": 12, "seed": 1},
         "path": "archives",
         "urls": {},
         "sha256": {},
@@ -210,6 +210,17 @@ def test_failure_while_writing_replaces_nothing(project):
     assert {path.name: path.read_bytes() for path in Path("data/raw").iterdir()} == before
 
 
+# ---- sample ----
+
+
+def test_sample_goes_the_way_of_a_folder(project):
+    report = bring(parameters(source="sample", path=None), Path("data/raw"))
+    assert report[0] == "iamdb.zip: 12 forms and 12 XML files from iamdb.zip"
+    assert len(contents(project / "data/raw/iamdb.zip")) == 12 + 12 + 4
+    assert list(contents(project / "data/raw/matlab.zip")) == ["emnist-byclass.mat"]
+    assert sorted(path.name for path in Path("data/raw").iterdir()) == ["corpus.txt", "iamdb.zip", "matlab.zip"]
+
+
 # ---- parameters ----
 
 
@@ -366,7 +377,7 @@ def stage(project: Path, **changes) -> list[str]:
     """Write params.yaml and give the stage's command."""
     section = parameters(**changes).model_dump()
     (project / "params.yaml").write_text(yaml.safe_dump({"data": section}))
-    return [sys.executable, str(ROOT / "stages/download.py")]
+    return [sys.executable, "-m", "stages.download"]
 
 
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "NO_PROXY": "127.0.0.1"}
