@@ -14,7 +14,7 @@ def main() -> None:
     height = load("crop", CropParams).line_height
     samples = crop_forms(crop_paragraph, "data/interim/iam.jsonl", archive="data/raw/iamdb.zip", line_height=height)
     write_samples(OUTPUT, samples, source="iam_paragraphs", line_height=height, characters=PARAGRAPH_CHARACTERS)
-    contact_sheet("reports/iam_paragraphs.png", OUTPUT)
+    contact_sheet("reports/iam_paragraphs.png", OUTPUT, per_split=4)
 
 
 if __name__ == "__main__":

@@ -117,7 +117,8 @@ def parse_forms(path: str | Path, corrections: str | Path, *, skip_bad_lines: bo
                 report.note("dropped_forms", "no image", form_id)
                 continue
             written = read_form(archive, name)
-            lines = correct(keep_handwriting(written, report), table.get(form_id, []), report)
+            handwriting = keep_handwriting(written, report)
+            lines = correct(handwriting, table.get(form_id, []), report)
             page = page_size(written, image_size(archive, images[form_id]))
             lines = usable_lines(lines, page, f"{path}: {name}", skip_bad_lines, report)
             if lines:
@@ -125,7 +126,8 @@ def parse_forms(path: str | Path, corrections: str | Path, *, skip_bad_lines: bo
                 report.keep(form)
                 yield form
             else:
-                report.note("dropped_forms", "no usable line", form_id)
+                reason = "no usable line" if handwriting else "no line in the printed text"
+                report.note("dropped_forms", reason, form_id)
     for split in SPLITS:
         if not report.forms[split]:
             raise TextrecError(f"{path}: split {split} is empty; see {', '.join(TASK_LISTS[split])} in the archive")
