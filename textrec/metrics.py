@@ -43,16 +43,14 @@ def corpus_rate(
 ) -> Rate:
     """Summed errors over summed lengths, with the percentile interval of a bootstrap over groups.
 
-    `groups` names what is drawn with replacement: samples of one form are not independent. Without any length the
-    rate is not a number.
+    `groups` names what is drawn with replacement: samples of one form are not independent. Lengths are positive.
     """
     names, index = np.unique(groups, return_inverse=True)
     table = np.stack([np.bincount(index, values, len(names)) for values in (errors, lengths)])
     drawn = np.random.default_rng(seed).integers(len(names), size=(resamples, len(names)))
-    with np.errstate(invalid="ignore"):
-        errors_drawn, lengths_drawn = table[:, drawn].sum(axis=2)
-        low, high = np.quantile(errors_drawn / lengths_drawn, [0.025, 0.975])
-        value = table[0].sum() / table[1].sum()
+    errors_drawn, lengths_drawn = table[:, drawn].sum(axis=2)
+    low, high = np.quantile(errors_drawn / lengths_drawn, [0.025, 0.975])
+    value = table[0].sum() / table[1].sum()
     return Rate(float(value), float(low), float(high))
 
 

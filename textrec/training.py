@@ -1,5 +1,6 @@
 """Training with PyTorch Lightning: the losses, the optimiser, the measures while training."""
 
+import difflib
 import inspect
 import sys
 import tempfile
@@ -49,14 +50,14 @@ class Training(lightning.LightningModule):
     def training_step(self, batch: Batch, _index: int) -> Tensor:
         """One step of teacher forcing."""
         encoded = self.model.encode(batch.images, batch.sizes)
-        loss = self._loss(encoded, batch, self._with_noise(batch.tokens))
+        loss = self.training_loss(encoded, batch, self.with_noise(batch.tokens))
         self.log("train/loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(batch.images))
         return loss
 
     def validation_step(self, batch: Batch, _index: int) -> None:
         """Read the images as in use, and measure the teacher-forced loss beside it."""
         encoded = self.model.encode(batch.images, batch.sizes)
-        loss = self._loss(encoded, batch, batch.tokens)
+        loss = self.training_loss(encoded, batch, batch.tokens)
         tokens, _scores = self.model.generate(encoded)
         read = [self._recognizer.charset.decode(row) for row in tokens.tolist()]
         truth = [self._val.split.text[index] for index in batch.indices.tolist()]
@@ -68,7 +69,7 @@ class Training(lightning.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Print one line, for logs as for terminals."""
-        if not self.trainer.sanity_checking:
+        if self.trainer.state.fn == "fit" and not self.trainer.sanity_checking:
             self.print(f"epoch {self.current_epoch}: val CER {self.cer.compute():.4f}, WER {self.wer.compute():.4f}")
 
     def configure_optimizers(self) -> Any:
@@ -87,7 +88,7 @@ class Training(lightning.LightningModule):
         )
         return [optimizer], [{"scheduler": schedule, "interval": "step"}]
 
-    def _loss(self, encoded: Encoded, batch: Batch, tokens: Tensor) -> Tensor:
+    def training_loss(self, encoded: Encoded, batch: Batch, tokens: Tensor) -> Tensor:
         """Cross entropy of each next token given `tokens`, plus the weighted CTC loss of the samples of one line."""
         logits = self.model.decode(encoded, tokens[:, :-1])
         ignored = PAD if self._params.ignore_padding else -100
@@ -103,7 +104,7 @@ class Training(lightning.LightningModule):
             loss = loss + self.model.config.ctc_weight * ctc
         return loss
 
-    def _with_noise(self, tokens: Tensor) -> Tensor:
+    def with_noise(self, tokens: Tensor) -> Tensor:
         """Replace a share of the characters by random ones, so that the decoder learns to look at the image."""
         noisy = (torch.rand(tokens.shape, device=tokens.device) < self._params.token_noise) & (tokens >= len(SPECIALS))
         random = torch.randint_like(tokens, len(SPECIALS), len(self._recognizer.charset))
@@ -140,8 +141,11 @@ def fit(
 
 def _build(kind: Any, options: dict[str, Any], where: str) -> Any:
     known = inspect.signature(kind).parameters
-    if unknown := sorted(options.keys() - known.keys()):
-        raise TextrecError(f"params.yaml: {where}.{unknown[0]} is not a parameter; known are {', '.join(known)}")
+    for name in options:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean '{close[0]}'?" if close else f"known are {', '.join(known)}"
+            raise TextrecError(f"params.yaml: {where}.{name} is not a parameter; {hint}")
     try:
         return kind(**options)
     except (TypeError, ValueError, MisconfigurationException) as error:

@@ -1,0 +1,154 @@
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from networks import CHARSET, config, sample
+from pytorch_lightning import seed_everything
+from torchmetrics.text import CharErrorRate
+
+from textrec.charset import END, PAD, SPECIALS, START
+from textrec.dataset import Batch, TextImages
+from textrec.params import validate
+from textrec.recipe import TrainParams
+from textrec.recognizer import Recognizer
+from textrec.records import SPLITS
+from textrec.runtime import TextrecError
+from textrec.samples import read_split, write_samples
+from textrec.training import Training, fit
+
+RECIPE: dict[str, Any] = {
+    "data": "iam_lines",
+    "seed": 1,
+    "batch_size": 8,
+    "lr": 0.01,
+    "warmup": 0.1,
+    "weight_decay": 0.01,
+    "token_noise": 0.0,
+    "ignore_padding": False,
+    "trainer": {"max_epochs": 2, "accelerator": "cpu", "num_sanity_val_steps": 0},
+    "checkpoint": {},
+}
+
+
+RESNET = {"channels": [8, 16], "kernels": [3, 3], "strides": [2, [4, 2]]}
+
+
+def recipe(**changes: Any) -> TrainParams:
+    return validate(RECIPE | changes, TrainParams, where="train")
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> None:
+    warnings.filterwarnings("ignore", ".*does not have many workers.*")
+    warnings.filterwarnings("ignore", module="pytorch_lightning|torch.*")
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> dict[str, TextImages]:
+    """Texts that the image shows: a character is a block of its own brightness."""
+    samples = []
+    for index in range(16):
+        text = "".join(np.random.default_rng(index).choice(list("abcd"), 4))
+        item = sample(f"s-{index}", text, width=48)
+        for place, character in enumerate(text):
+            item.image[:, place * 12 : place * 12 + 12] = 60 * (1 + "abcd".index(character))
+        samples.append(item)
+    rows = ((name, item) for name in SPLITS for item in samples)
+    write_samples(tmp_path / "a.h5", rows, source="a", line_height=28, characters=CHARSET.characters)
+    return {name: TextImages(read_split(tmp_path / "a.h5", name), CHARSET, config()) for name in ("train", "val")}
+
+
+def train(images: dict[str, TextImages], params: TrainParams, **changes: Any) -> tuple[Recognizer, dict[str, float]]:
+    seed_everything(params.seed, verbose=False)
+    recognizer = Recognizer.build(config(**changes), CHARSET, line_height=28)
+    return recognizer, fit(recognizer, params, **images, logger=False)
+
+
+def test_it_learns_to_read_and_keeps_the_best_weights(images: dict[str, TextImages]) -> None:
+    params = recipe(trainer=RECIPE["trainer"] | {"max_epochs": 150, "check_val_every_n_epoch": 50})
+    recognizer, measures = train(images, params, resnet=RESNET)
+    assert measures["val/cer"] < 0.1
+    recognizer.model.eval()
+    split = images["val"].split
+    cer = CharErrorRate()
+    cer.update([recognizer.read(split.image(index)).text for index in range(len(split))], split.text)
+    assert float(cer.compute()) == pytest.approx(measures["val/cer"])
+
+
+def test_a_run_repeats(images: dict[str, TextImages], tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        train(images, recipe(token_noise=0.3), tf_dropout=0.1)[0].save(tmp_path / name)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+    train(images, recipe(token_noise=0.3, seed=2), tf_dropout=0.1)[0].save(tmp_path / "three")
+    assert (tmp_path / "one").read_bytes() != (tmp_path / "three").read_bytes()
+
+
+def training(images: dict[str, TextImages], params: TrainParams, **changes: Any) -> Training:
+    torch.manual_seed(0)
+    return Training(Recognizer.build(config(**changes), CHARSET, line_height=28), params, **images).eval()
+
+
+def loss(made: Training, batch: Batch) -> float:
+    return made.training_loss(made.model.encode(batch.images, batch.sizes), batch, batch.tokens).item()
+
+
+def test_padding_counts_only_where_it_is_not_ignored(images: dict[str, TextImages]) -> None:
+    batch = images["train"][[0, 1]]
+    longer = batch._replace(tokens=torch.nn.functional.pad(batch.tokens, (0, 5), value=PAD))
+    for ignored in (True, False):
+        made = training(images, recipe(ignore_padding=ignored))
+        losses = [loss(made, item) for item in (batch, longer)]
+        assert (losses[0] == pytest.approx(losses[1], abs=1e-5)) is ignored
+
+
+def test_ctc_covers_samples_of_one_line_alone(images: dict[str, TextImages]) -> None:
+    batch = images["train"][[0, 1]]
+    two_lines = batch._replace(sizes=torch.tensor([[56, 48]] * 2), images=batch.images.repeat(1, 1, 2, 1))
+    for item, differs in ((batch, True), (two_lines, False)):
+        losses = [loss(training(images, recipe(), ctc_weight=w), item) for w in (1.0, 2.0)]
+        assert (losses[0] != pytest.approx(losses[1])) is differs
+
+
+def test_token_noise_changes_characters_alone(images: dict[str, TextImages]) -> None:
+    tokens = images["train"][list(range(16))].tokens
+    noisy = training(images, recipe(token_noise=0.5)).with_noise(tokens)
+    specials = tokens < len(SPECIALS)
+    assert {START, END} <= set(tokens[specials].tolist())
+    assert torch.equal(noisy[specials], tokens[specials])
+    assert (noisy[~specials] >= len(SPECIALS)).all()
+    assert 0.2 < (noisy != tokens)[~specials].float().mean() < 0.6
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"trainer": {"max_epoch": 3}}, r"train.trainer.max_epoch is not a parameter; did you mean 'max_epochs'"),
+        ({"trainer": {"precision": "7-true"}}, "params.yaml: train.trainer: .*7-true"),
+        ({"checkpoint": {"mode": "best"}}, "params.yaml: train.checkpoint: .*best"),
+        ({"checkpoint": {"topk": 1}}, "params.yaml: train.checkpoint.topk is not a parameter"),
+        ({"trainer": {"max_epochs": 0}}, "without a validation"),
+    ],
+)
+def test_what_lightning_does_not_take_is_one_line(
+    images: dict[str, TextImages], changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(TextrecError, match=message):
+        train(images, recipe(**changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"data": "mnist"}, "train.data is 'mnist': .*'iam_lines'"),
+        ({"lr": "1e-3"}, r"train.lr is '1e-3': .*write 0.001"),
+        ({"batch_size": 0}, "train.batch_size is 0"),
+        ({"learning_rate": 0.1}, "train.learning_rate is not a parameter"),
+        ({"warmup": 1.5}, "train.warmup is 1.5"),
+    ],
+)
+def test_impossible_parameters_are_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(TextrecError, match=message):
+        recipe(**changes)
