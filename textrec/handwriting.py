@@ -1,10 +1,12 @@
 """The embedded sample: pages and letters by writers who do not exist, in the archives that IAM and EMNIST come in.
 
 Nothing is downloaded: hands come from `textrec.pen`, what they write from `textrec.prose`. As in IAM, writers are
-disjoint between the splits, some forms stand in no task list, and a few forms are difficult; see `Special`.
+disjoint between the splits, some forms stand in no task list, and a few forms are difficult: see the
+constants below.
 """
 
 import io
+import itertools
 import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -24,6 +26,7 @@ from textrec.runtime import TextrecError, atomic, parallel_map
 
 MIN_FORMS = 12  # fewer do not hold all special forms and three splits
 WRITER_FORMS = (4, 3)  # forms by one writer, in turn
+UNLISTED_LINES = 2
 
 # Forms that are difficult in the ways in which IAM's are; all are by writers of the train split.
 ALL_CAPITALS = "s00-001"  # written in capitals, printed as usual (IAM: g07-000a)
@@ -97,18 +100,21 @@ def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
 
 
 def plan(forms: int, seed: int) -> list[Page]:
-    """All forms, in the order of their ids: about 75 % to train on, 10 % val, 15 % test."""
+    """All forms, writer by writer: about 75 % to train on, 10 % val, 15 % test."""
     val, test = max(3, round(0.1 * forms)), max(2, round(0.15 * forms))
     pages = []
     index = 0
     for split, count in (("train", forms - val - test), ("val", val), ("test", test)):
+        first = index
         while count:
-            size = min(count, WRITER_FORMS[index % 2] if split != "val" else 3)
+            size = min(count, WRITER_FORMS[(index - first) % 2])
             count -= size
             hand = writer(index, seed=seed)
             for number in range(size):
-                # Of the last train writer no form is listed, of each val writer all but one: they follow the writer.
-                listed = number < 2 if split == "val" else split == "test" or count > 0
+                # In no list stand the forms of the last train writer and one form of the first val writer.
+                listed = not (
+                    split == "train" and count == 0 or split == "val" and (index, number) == (first, size - 1)
+                )
                 rng = np.random.Generator(np.random.PCG64((seed, 2, index, number)))
                 pages.append(_page(f"{hand.id}-{number:03d}", index, split, listed, hand.line_length, rng))
             index += 1
@@ -116,38 +122,30 @@ def plan(forms: int, seed: int) -> list[Page]:
 
 
 def _page(id_: str, index: int, split: str, listed: bool, length: int, rng: np.random.Generator) -> Page:
-    lines = list(OPENINGS.get(id_, []))
-    count = int(rng.integers(7, 10))
+    opening = OPENINGS.get(id_, [])
+    before, after = (STRAY_BEFORE, STRAY_AFTER) if id_ == STRAY_LINES else ([], [])
+    count = int(rng.integers(7, 10)) - len(before + opening + after)  # or a few more: a form ends with its sentence
     source = sentences(split, rng)
     text = ""
-    while len(more := broken_into_lines(text, length)) < count - len(lines):
+    while len(lines := broken_into_lines(text, length)) < count:
         text += f"{next(source)} "
-    lines += more
-    printed = " ".join(lines)
+    lines = opening + lines
     pairs = [(line, WRITTEN.get(line, line)) for line in lines]
     if id_ == ALL_CAPITALS:
         pairs = [(line.upper(), line.upper()) for line in lines]
-    if id_ == STRAY_LINES:
-        pairs = [*((line, line) for line in STRAY_BEFORE), *pairs, *((line, line) for line in STRAY_AFTER)]
-    return Page(id_, index, split, listed, printed, tuple(pairs))
+    pairs = [*zip(before, before, strict=True), *pairs, *zip(after, after, strict=True)]
+    return Page(id_, index, split, listed, " ".join(lines), tuple(pairs))
 
 
 def task_lists(pages: Iterable[Page]) -> dict[str, list[str]]:
-    """Line ids by name of the task file; val forms take turns, and the last two lines of a test form are not listed."""
+    """Line ids by name of the task file; val forms take turns, and the last lines of the last test form are left out."""
     lists: dict[str, list[str]] = {name: [] for name in ("trainset", "validationset1", "validationset2", "testset")}
-    validation = unlisted = 0
+    turn = itertools.cycle(("validationset1", "validationset2"))
     for page in pages:
-        ids = [f"{page.id}-{number:02d}" for number in range(len(page.lines))]
-        if not page.listed:
-            continue
-        if page.split == "val":
-            validation += 1
-            lists[f"validationset{2 - validation % 2}"] += ids
-        elif page.split == "test" and not unlisted:
-            unlisted = 2
-            lists["testset"] += ids[:-unlisted]
-        else:
-            lists[f"{page.split}set"] += ids
+        if page.listed:
+            name = next(turn) if page.split == "val" else f"{page.split}set"
+            lists[name] += [f"{page.id}-{number:02d}" for number in range(len(page.lines))]
+    del lists["testset"][-UNLISTED_LINES:]
     return lists
 
 
@@ -217,7 +215,8 @@ def _letter_boxes(ink: Ink, letters: int, x: float, y: float) -> list[Box | None
 
 def _photographed(ink: np.ndarray, hand: Writer, rng: np.random.Generator) -> bytes:
     """Half-size grey JPEG of the ink on slightly uneven paper."""
-    cover = np.array(Image.fromarray(ink).reduce(2).filter(ImageFilter.GaussianBlur(0.6)), np.int32)
+    half = Image.fromarray(ink).reduce(2).crop((0, 0, WIDTH // 2, HEIGHT // 2))
+    cover = np.array(half.filter(ImageFilter.GaussianBlur(0.6)), np.int32)
     shade = Image.fromarray(rng.integers(236, 252, (8, 6), np.uint8)).resize(
         cover.shape[::-1], Image.Resampling.BICUBIC
     )
