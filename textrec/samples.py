@@ -42,7 +42,7 @@ def write_samples(
 ) -> None:
     """Write (split, sample) pairs in their order; the file appears under its name once all are written.
 
-    Memory holds one chunk of pixels a split and the samples' texts, whatever the number of samples.
+    Memory holds the packed file, and no image twice.
     Raises TextrecError on a character outside `characters`, an id that stands twice in a split, and an empty split.
     """
     charset = Charset(characters)
