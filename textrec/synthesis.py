@@ -89,6 +89,7 @@ def stack_paragraphs(
         canvases.append(np.zeros((line_height * len(drawn), max(box.right for box in boxes)), np.uint8))
 
     work = [(form, of_form) for form, of_form in zip(forms, pieces, strict=True) if of_form]
+    papers = [0.0] * params.count  # the darkest of each paragraph
     cut = functools.partial(_cut, archive=archive)
     cuts = parallel_map(cut, work, total=len(work), description="stack", unit="form", workers=workers)
     for (_, of_form), images in zip(work, cuts, strict=True):
@@ -96,7 +97,9 @@ def stack_paragraphs(
             box = piece.box
             place = canvases[piece.paragraph][box.y : box.bottom, box.x : box.right]
             np.maximum(place, image, out=place)  # where lines overlap, the ink of both stays
-    for paragraph_id, text, canvas in zip(ids, texts, canvases, strict=True):
+            papers[piece.paragraph] = max(papers[piece.paragraph], np.median(image))
+    for paragraph_id, text, canvas, paper in zip(ids, texts, canvases, papers, strict=True):
+        np.maximum(canvas, paper, out=canvas, casting="unsafe")  # one paper, or its edges would show where a line is
         yield Sample(id=paragraph_id, text=text, writer=paragraph_id, image=canvas)
 
 
