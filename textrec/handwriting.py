@@ -113,7 +113,7 @@ def plan(forms: int, seed: int) -> list[Page]:
             for number in range(size):
                 # In no list stand the forms of the last train writer and one form of the first val writer.
                 listed = not (
-                    split == "train" and count == 0 or split == "val" and (index, number) == (first, size - 1)
+                    (split == "train" and count == 0) or (split == "val" and (index, number) == (first, size - 1))
                 )
                 rng = np.random.Generator(np.random.PCG64((seed, 2, index, number)))
                 pages.append(_page(f"{hand.id}-{number:03d}", index, split, listed, hand.line_length, rng))
@@ -138,7 +138,7 @@ def _page(id_: str, index: int, split: str, listed: bool, length: int, rng: np.r
 
 
 def task_lists(pages: Iterable[Page]) -> dict[str, list[str]]:
-    """Line ids by name of the task file; val forms take turns, and the last lines of the last test form are left out."""
+    """Line ids by name of the task file; val forms take turns, and the last lines of the last test form are absent."""
     lists: dict[str, list[str]] = {name: [] for name in ("trainset", "validationset1", "validationset2", "testset")}
     turn = itertools.cycle(("validationset1", "validationset2"))
     for page in pages:
@@ -216,12 +216,12 @@ def _letter_boxes(ink: Ink, letters: int, x: float, y: float) -> list[Box | None
 def _photographed(ink: np.ndarray, hand: Writer, rng: np.random.Generator) -> bytes:
     """Half-size grey JPEG of the ink on slightly uneven paper."""
     half = Image.fromarray(ink).reduce(2).crop((0, 0, WIDTH // 2, HEIGHT // 2))
-    cover = np.array(half.filter(ImageFilter.GaussianBlur(0.6)), np.int32)
-    shade = Image.fromarray(rng.integers(236, 252, (8, 6), np.uint8)).resize(
+    cover = np.array(half.filter(ImageFilter.GaussianBlur(0.6)), np.uint16)
+    shade = Image.fromarray(rng.integers(234, 250, (8, 6), np.uint8)).resize(
         cover.shape[::-1], Image.Resampling.BICUBIC
     )
-    paper = np.array(shade, np.int32) + rng.integers(-2, 3, cover.shape)
-    grey = (paper - cover * (paper - hand.ink) // 255).clip(0, 255).astype(np.uint8)
+    paper = np.array(shade, np.uint16) + rng.integers(0, 5, cover.shape, np.uint8)
+    grey = (paper - ((cover * (paper - hand.ink)) >> 8)).clip(0, 255).astype(np.uint8)
     file = io.BytesIO()
     Image.fromarray(grey).save(file, "JPEG", quality=80)
     return file.getvalue()
