@@ -325,6 +325,22 @@ def test_transport_encoding_is_not_taken_for_the_file(tmp_path, site):
     site.plan = [{"headers": {"Content-Encoding": "gzip"}}]
     fetch(f"{site.url}/xml.tgz", tmp_path / "xml.tgz", sha256=DIGEST)
     assert (tmp_path / "xml.tgz").read_bytes() == DATA
+    assert len(site.ranges) == 1
+
+
+def test_tries_are_counted_anew_when_bytes_have_come(tmp_path, site, monkeypatch):
+    monkeypatch.setattr(textrec.fetch, "RETRY", textrec.fetch.RETRY.new(total=1))
+    site.files = {"a.zip": DATA}
+    site.plan = [{"cut": 70_000}] * 4
+    fetch(f"{site.url}/a.zip", tmp_path / "a.zip", sha256=DIGEST)
+    assert (tmp_path / "a.zip").read_bytes() == DATA
+
+
+@pytest.mark.usefixtures("site")
+def test_address_that_cannot_be_parsed_is_told_without_secrets(tmp_path):
+    with pytest.raises(TextrecError, match=r"^http://127.0.0.1:99999/a.zip: ") as caught:
+        fetch("http://me:secret@127.0.0.1:99999/a.zip?key=secret", tmp_path / "a.zip", sha256=DIGEST)
+    assert "secret" not in str(caught.value)
 
 
 def test_wrong_digest_removes_the_part_and_tells_both(tmp_path, site):
