@@ -1,0 +1,73 @@
+"""Decoding on the CPU: cached keys and values against recomputing the prefix for every token, in one run.
+
+Usage: python benchmarks/decoding.py
+
+The network is that of params.yaml, untrained and kept from writing <END>, so that every row has the full length.
+"""
+
+import statistics
+import sys
+import time
+from collections.abc import Callable
+
+import torch
+from machine import ROOT, save
+
+sys.path.insert(0, str(ROOT))
+from textrec.charset import END, PARAGRAPH_CHARACTERS, START, Charset
+from textrec.model import Encoded, ModelConfig, ResNetTransformer
+from textrec.params import load
+from textrec.recognizer import Recognizer
+
+# tokens, batch, image height and width: a line and a paragraph at 28 pixels a line
+CASES = ((89, 32, 28, 800, 5), (682, 8, 280, 640, 1))
+
+
+@torch.inference_mode()
+def recompute(model: ResNetTransformer, encoded: Encoded, length: int) -> torch.Tensor:
+    """Greedy decoding without a cache."""
+    tokens = torch.full((len(encoded.memory), 1), START)
+    for _ in range(length):
+        tokens = torch.cat([tokens, model.decode(encoded, tokens)[:, -1:].argmax(-1)], dim=1)
+    return tokens[:, 1:]
+
+
+def seconds(function: Callable[[], torch.Tensor]) -> tuple[float, torch.Tensor]:
+    """Wall time of one call, and what it returned."""
+    start = time.perf_counter()
+    result = function()
+    return time.perf_counter() - start, result
+
+
+def main() -> None:
+    """Print and save the figures."""
+    torch.manual_seed(0)
+    config = load("model", ModelConfig, ROOT / "params.yaml")
+    model = Recognizer.build(config, Charset(PARAGRAPH_CHARACTERS), line_height=28).model.eval()
+    torch.nn.init.normal_(model.output.weight)
+    with torch.no_grad():
+        model.output.bias[END] = -1e9
+    figures = []
+    for length, batch, height, width, runs in CASES:
+        images = torch.randint(0, 256, (batch, 1, height, width), dtype=torch.uint8)
+        with torch.inference_mode():
+            encoded = model.encode(images, torch.tensor([[height, width]] * batch))
+        encoded = encoded._replace(limit=torch.full((batch,), length))
+        model.generate(encoded)  # warm up
+        pairs = []
+        for _ in range(runs):
+            cached, tokens = seconds(lambda encoded=encoded: model.generate(encoded)[0])
+            anew, expected = seconds(lambda encoded=encoded, length=length: recompute(model, encoded, length))
+            if not torch.equal(tokens, expected):
+                raise SystemExit(f"{length} tokens: the two ways wrote different tokens")
+            pairs.append((cached, anew))
+        cached, anew = (statistics.median(times) for times in zip(*pairs, strict=True))
+        ratio = statistics.median(b / a for a, b in pairs)
+        figures.append({"tokens": length, "batch": batch, "memory": encoded.memory.shape[1], "runs": runs})
+        figures[-1] |= {"cached_s": cached, "recomputed_s": anew, "ratio": ratio}
+        print(f"{length} tokens, batch {batch}: cached {cached:.3f} s, recomputed {anew:.2f} s, {ratio:.1f} times")
+    save("decoding", figures)
+
+
+if __name__ == "__main__":
+    main()
