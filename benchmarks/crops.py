@@ -20,13 +20,14 @@ import zipfile
 from pathlib import Path, PurePosixPath
 
 import yaml
-from machine import ROOT, save
+from machine import ROOT, measure, save
 from PIL import Image
 
 ARCHIVE = Path("data/raw/iamdb.zip")
 RUNS = 5  # of each, in alternation
 SHARES = (0.25, 0.5, 1.0)  # of the forms, for memory
 STAGES = ("parse_iam", "crop_lines", "crop_paragraphs")
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT)}
 _archives: dict[Path, zipfile.ZipFile] = {}
 
 
@@ -60,42 +61,14 @@ def prepare(folder: Path, source: str | None) -> None:
 
 def stage(name: str) -> list[str]:
     """The command that runs a stage."""
-    return [sys.executable, str(ROOT / f"stages/{name}.py")]
+    return [sys.executable, "-m", f"stages.{name}"]
 
 
 def run(command: list[str], folder: Path) -> float:
     """Seconds of wall time."""
     start = time.perf_counter()
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    subprocess.run(command, cwd=folder, env=environment, check=True, stderr=subprocess.DEVNULL)
+    subprocess.run(command, cwd=folder, env=ENVIRONMENT, check=True, stderr=subprocess.DEVNULL)
     return time.perf_counter() - start
-
-
-def peak_memory(command: list[str], folder: Path) -> float:
-    """MiB: the highest sum over the process tree of resident memory, pages shared by processes counted in each."""
-    peak = 0
-    process = subprocess.Popen(
-        command, cwd=folder, env=os.environ | {"PYTHONPATH": str(ROOT)}, stderr=subprocess.DEVNULL
-    )
-    while process.poll() is None:
-        peak = max(peak, sum(_resident(pid) for pid in _tree(process.pid)))
-        time.sleep(0.02)
-    return peak / 2**20
-
-
-def _tree(pid: int) -> list[int]:
-    try:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except OSError:
-        return []
-    return [pid, *(found for child in children for found in _tree(int(child)))]
-
-
-def _resident(pid: int) -> int:
-    try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:
-        return 0
 
 
 def keep_share(folder: Path, share: float) -> int:
@@ -131,7 +104,7 @@ def main() -> None:
         memory = {}
         for share in SHARES:
             count = keep_share(folder, share)
-            memory[count] = {name: round(peak_memory(commands[name], folder)) for name in STAGES}
+            memory[count] = {name: round(measure(commands[name], folder, ENVIRONMENT)[1]) for name in STAGES}
             print(f"{count:5} forms: peak MiB {memory[count]}")
     figures = {
         "source": "real forms" if source else "embedded sample",

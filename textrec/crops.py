@@ -14,7 +14,7 @@ from pydantic import Field
 
 from textrec.archive import read_form_image
 from textrec.params import Params
-from textrec.records import Box, Form, Line, Sample, read_forms
+from textrec.records import Box, Form, Line, Sample, parse_form
 from textrec.runtime import parallel_map
 
 # In pixels of IAM's scans (300 dpi), found by the makers of the course "Full Stack Deep Learning" by looking at forms.
@@ -104,11 +104,17 @@ def crop_forms(
     crop: Callable[..., list[tuple[str, Sample]]], forms: str | Path, *, archive: str | Path, line_height: int
 ) -> Iterator[tuple[str, Sample]]:
     """Crop every form of the file `forms` by `crop` (one of the two above), in its order, on all cores."""
-    with Path(forms).open("rb") as file:
-        total = sum(1 for _ in file)
-    work = functools.partial(crop, archive=archive, line_height=line_height)
-    for samples in parallel_map(work, read_forms(forms), total=total, description="crop", unit="form"):
+    with Path(forms).open(encoding="utf-8") as file:
+        records = file.readlines()  # as text, which goes to a worker faster than a form does
+    work = functools.partial(_crop_record, crop, archive=archive, line_height=line_height)
+    for samples in parallel_map(work, records, total=len(records), description="crop", unit="form"):
         yield from samples
+
+
+def _crop_record(
+    crop: Callable[..., list[tuple[str, Sample]]], record: str, *, archive: str | Path, line_height: int
+) -> list[tuple[str, Sample]]:
+    return crop(parse_form(record), archive=archive, line_height=line_height)
 
 
 def _scaled(region: Box, image: Image.Image, form: Form) -> Bounds:
@@ -131,20 +137,11 @@ def _word_ranges(line: Line, region: Box, width: int) -> tuple[tuple[int, int], 
     Unknown is also a range that holds another word's, or one of several words that spans the whole line: its box is
     the line's (rebuilt archives give such a box to a line's first word).
     """
-    spans = [(min(b.x for b in w.boxes), max(b.right for b in w.boxes)) if w.boxes else None for w in line.words]
-    known = [span for span in spans if span]
-    whole = (min(start for start, _ in known), max(end for _, end in known))
-    scale = width / region.width
-
-    def resolve(index: int) -> tuple[int, int]:
-        span = spans[index]
-        others = [other for position, other in enumerate(spans) if other and position != index]
-        if not span or (len(spans) > 1 and span == whole) or any(_holds(span, other) for other in others):
-            return -1, -1
-        return round((span[0] - region.x) * scale), round((span[1] - region.x) * scale)
-
-    return tuple(resolve(index) for index in range(len(spans)))
-
-
-def _holds(outer: tuple[int, int], inner: tuple[int, int]) -> bool:
-    return outer[0] <= inner[0] and inner[1] <= outer[1]
+    boxed = np.array([bool(word.boxes) for word in line.words])
+    starts = np.array([min((box.x for box in word.boxes), default=0) for word in line.words])
+    ends = np.array([max((box.right for box in word.boxes), default=0) for word in line.words])
+    holds = (starts[:, None] <= starts) & (ends <= ends[:, None]) & boxed & ~np.eye(len(boxed), dtype=bool)
+    whole = (starts == starts[boxed].min()) & (ends == ends[boxed].max()) & (len(boxed) > 1)
+    ranges = np.rint((np.stack([starts, ends], axis=1) - region.x) * (width / region.width)).astype(int)
+    ranges[~boxed | whole | holds.any(axis=1)] = -1
+    return tuple(map(tuple, ranges.tolist()))

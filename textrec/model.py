@@ -49,6 +49,11 @@ class Encoded(NamedTuple):
     column_count: Tensor
     limit: Tensor
 
+    def attention_mask(self) -> Tensor:
+        """What to add to attention scores: float (B, 1, 1, S), 0 within the image, minus infinity outside."""
+        outside = torch.zeros_like(self.mask, dtype=self.memory.dtype).masked_fill(~self.mask, -math.inf)
+        return outside[:, None, None, :]
+
 
 class ResNetTransformer(nn.Module):
     """Image in, text out, as tokens of a charset of `vocabulary` entries; `line_height` is pixels a line of text."""
@@ -99,7 +104,7 @@ class ResNetTransformer(nn.Module):
     def decode(self, encoded: Encoded, tokens: Tensor) -> Tensor:
         """Teacher forcing: logits float (B, T, vocabulary) of the token after each of `tokens`, int64 (B, T)."""
         hidden = self._embed(tokens, 0)
-        mask = encoded.mask[:, None, None, :]
+        mask = encoded.attention_mask()
         for layer in self._layers():
             hidden = layer(hidden, encoded.memory, mask)
         return self.output(self.norm(hidden))
@@ -112,7 +117,7 @@ class ResNetTransformer(nn.Module):
         `<START>`; and their log-probabilities float (B, T), 0 for padding.
         """
         batch, length = len(encoded.memory), int(encoded.limit.max())
-        mask = encoded.mask[:, None, None, :]
+        mask = encoded.attention_mask()
         caches = [layer.cache(encoded.memory, length) for layer in self._layers()]
         token = encoded.limit.new_full((batch, 1), START)
         tokens = encoded.limit.new_full((batch, length), PAD)
@@ -122,14 +127,15 @@ class ResNetTransformer(nn.Module):
             hidden = self._embed(token, step)
             for layer, cache in zip(self._layers(), caches, strict=True):
                 hidden = layer.step(hidden, cache, step, mask)
-            score, best = self.output(self.norm(hidden[:, 0])).log_softmax(-1).max(-1)
-            tokens[:, step] = best.where(running, PAD)
-            scores[:, step] = score.where(running, 0)
-            running &= (best != END) & (step + 1 < encoded.limit)
+            scores[:, step], tokens[:, step] = self.output(self.norm(hidden[:, 0])).log_softmax(-1).max(-1)
+            token = tokens[:, step : step + 1]
+            running &= (tokens[:, step] != END) & (step + 1 < encoded.limit)
             if not running.any():
-                return tokens[:, : step + 1], scores[:, : step + 1]
-            token = best[:, None]
-        return tokens, scores
+                break
+        tokens, scores = tokens[:, : step + 1], scores[:, : step + 1]
+        ended = (tokens == END).cumsum(1) - (tokens == END).long() > 0  # strictly behind the first <END>
+        ended |= torch.arange(step + 1, device=tokens.device) >= encoded.limit[:, None]
+        return tokens.masked_fill(ended, PAD), scores.masked_fill(ended, 0)
 
     def _layers(self) -> Iterable["DecoderLayer"]:
         return cast(Iterable[DecoderLayer], self.layers)  # torch types a ModuleList's items as any module
@@ -171,7 +177,7 @@ class DecoderLayer(nn.Module):
     def forward(self, text: Tensor, memory: Tensor, mask: Tensor) -> Tensor:
         """All positions at once, each seeing itself and those before it.
 
-        text: float (B, T, D); memory: float (B, S, D); mask: bool (B, 1, 1, S). Returns float (B, T, D).
+        text: float (B, T, D); memory: float (B, S, D); mask: see `Encoded.attention_mask`. Returns float (B, T, D).
         """
         query, key, value = self._split(self.text_query_key_value(self.text_norm(text)), 3)
         text = text + self.dropout(self.text_output(self._attend(query, key, value, causal=True)))

@@ -130,12 +130,13 @@ def write_forms(path: str | Path, forms: Iterable[Form]) -> None:
 def read_forms(path: str | Path) -> Iterator[Form]:
     """Read what `write_forms` wrote, a form at a time."""
     with Path(path).open(encoding="utf-8") as file:
-        for text in file:
-            yield _form(json.loads(text))
+        yield from map(parse_form, file)
 
 
-def _form(record: dict[str, Any]) -> Form:
-    lines = (record | {"words": tuple(_word(word) for word in record["words"])} for record in record.pop("lines"))
+def parse_form(text: str) -> Form:
+    """One form from its line of JSON."""
+    record = json.loads(text)
+    lines = (line | {"words": tuple(map(_word, line["words"]))} for line in record.pop("lines"))
     return Form(**record, lines=tuple(Line(**line) for line in lines))
 
 

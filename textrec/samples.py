@@ -191,12 +191,16 @@ def contact_sheet(path: str | Path, sample_file: str | Path, *, per_split: int =
     """Draw samples of each split, evenly spaced over it, each under its id, writer and text, as a PNG for a person."""
     font = ImageFont.load_default(FONT_SIZE)
     pieces: list[tuple[str, Image.Image | None]] = []
-    for split in SPLITS:
-        samples = read_split(sample_file, split)
-        pieces.append((f"{split}: {len(samples)} samples", None))
-        for index in np.linspace(0, len(samples) - 1, min(per_split, len(samples))).round().astype(int):
-            caption = f"{samples.id[index]}  (writer {samples.writer[index]})  {samples.text[index]}"
-            pieces.append((caption, Image.fromarray(255 - samples.image(index))))
+    with h5py.File(sample_file, "r") as file:
+        for split in SPLITS:
+            group: Any = file[split]  # reading no more than is drawn
+            count = len(group["offset"])
+            pieces.append((f"{split}: {count} samples", None))
+            for index in np.linspace(0, count - 1, min(per_split, count)).round().astype(int):
+                start, height, width = (int(group[name][index]) for name in ("offset", "height", "width"))
+                pixels = group["pixels"][start : start + height * width].reshape(height, width)
+                name, writer, text = (group[column][index].decode() for column in ("id", "writer", "text"))
+                pieces.append((f"{name}  (writer {writer})  {text}", Image.fromarray(255 - pixels)))
     heights = [_caption_height(caption) + (image.height if image else 0) + MARGIN for caption, image in pieces]
     width = max(SHEET_WIDTH, *(image.width + 2 * MARGIN for _, image in pieces if image))
     sheet = Image.new("L", (width, sum(heights) + MARGIN), 255)
