@@ -19,8 +19,8 @@ from textrec.model import Encoded, ModelConfig, ResNetTransformer
 from textrec.params import load
 from textrec.recognizer import Recognizer
 
-# tokens, batch, image height and width: a line and a paragraph at 28 pixels a line
-CASES = ((89, 32, 28, 800, 5), (682, 8, 280, 640, 1))
+# tokens, batch, image height and width, runs: a line, and a paragraph of 13 lines of 52 characters at 28 pixels a line
+CASES = ((89, 32, 28, 800, 5), (682, 8, 364, 640, 1))
 
 
 @torch.inference_mode()

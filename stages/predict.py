@@ -1,12 +1,9 @@
 """Read the test split of `train.data` with the trained model."""
 
-import torch
 from tqdm import tqdm
 
-from textrec.dataset import TextImages, loader
 from textrec.params import load
 from textrec.recipe import TrainParams
-from textrec.recognizer import PredictParams, Recognizer
 from textrec.records import Prediction, write_predictions
 from textrec.runtime import run
 from textrec.samples import read_split
@@ -14,6 +11,12 @@ from textrec.samples import read_split
 
 def main() -> None:
     """Write data/predictions/test.jsonl, in the order of the split."""
+    # Not above: torch takes seconds to import, in which Ctrl-C must be answered as well.
+    import torch
+
+    from textrec.dataset import TextImages, loader
+    from textrec.recognizer import PredictParams, Recognizer
+
     batch_size = load("predict", PredictParams).batch_size
     recognizer = Recognizer.load("models/model.ckpt", device="cuda" if torch.cuda.is_available() else "cpu")
     split = read_split(f"data/processed/{load('train', TrainParams).data}.h5", "test")

@@ -3,22 +3,24 @@
 import logging
 import warnings
 
-from dvclive.lightning import DVCLiveLogger
-from pytorch_lightning import seed_everything
-
 from textrec.charset import Charset
-from textrec.dataset import TextImages
-from textrec.model import ModelConfig
 from textrec.params import load
 from textrec.recipe import TrainParams
-from textrec.recognizer import Recognizer
 from textrec.runtime import run, write_json
 from textrec.samples import read_split
-from textrec.training import fit
 
 
 def main() -> None:
     """Write models/model.ckpt, its measures and its curves."""
+    # Not above: torch takes seconds to import, in which Ctrl-C must be answered as well.
+    from dvclive.lightning import DVCLiveLogger
+    from pytorch_lightning import seed_everything
+
+    from textrec.dataset import TextImages
+    from textrec.model import ModelConfig
+    from textrec.recognizer import Recognizer
+    from textrec.training import fit
+
     params, config = load("train", TrainParams), load("model", ModelConfig)
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", ".*does not have many workers.*")  # batches are cut from memory

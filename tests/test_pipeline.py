@@ -103,7 +103,7 @@ def project(reproduced: Project) -> Iterator[Project]:
     """The reproduced project; what a test changes is put back."""
     yield reproduced
     reproduced("git", "checkout", "--quiet", ".")
-    reproduced.dvc("checkout", "--quiet")
+    reproduced.dvc("checkout", "--quiet", "--force")
 
 
 def test_one_command_gives_all_outputs_and_leaves_nothing_else(project: Project) -> None:
@@ -158,14 +158,23 @@ def test_an_experiment_retrains_and_compares(project: Project) -> None:
     assert "metrics/train.json" in project.dvc("metrics", "diff")
 
 
-def test_any_dataset_can_be_trained_on(project: Project) -> None:
+def test_an_experiment_on_another_dataset(project: Project) -> None:
     output = project.dvc("exp", "run", "-S", "train.data=emnist_lines")
     assert "Running stage 'train'" in output
+    assert "Running stage 'synth_lines'" not in output
     assert project.json("metrics/test.json")["samples"] == 8
-    for data in ("iam_paragraphs", "synth_paragraphs", "iam_and_synth_paragraphs"):
-        project.dvc("exp", "run", "-S", f"train.data={data}")
-        assert project.json("metrics/test.json")["samples"] == project.json("metrics/iam.json")["forms"]["test"]
-    assert project.json("metrics/train.json")["samples"] == 8 + project.json("metrics/iam.json")["forms"]["train"]
+
+
+@pytest.mark.parametrize("data", ["iam_paragraphs", "synth_paragraphs", "iam_and_synth_paragraphs"])
+def test_paragraphs_can_be_trained_on(project: Project, data: str) -> None:
+    params = (project.folder / "params.yaml").read_text()
+    (project.folder / "params.yaml").write_text(params.replace("data: iam_lines", f"data: {data}"))
+    stages = "from stages import evaluate, predict, train"
+    project("python", "-c", f"{stages}\nfor stage in (train, predict, evaluate): stage.main()")
+    forms = project.json("metrics/iam.json")["forms"]
+    made = {"iam_paragraphs": 0, "synth_paragraphs": 8 - forms["train"], "iam_and_synth_paragraphs": 8}
+    assert project.json("metrics/train.json")["samples"] == forms["train"] + made[data]
+    assert project.json("metrics/test.json")["samples"] == forms["test"]
 
 
 def test_queued_experiments(project: Project) -> None:
@@ -215,22 +224,15 @@ def test_a_bad_parameter_is_one_line_and_loses_nothing(project: Project) -> None
 def test_after_ctrl_c_the_next_run_goes_on(project: Project, stage: str) -> None:
     before = project.hashes(*DATA_STAGES)
     command = ["dvc", "repro", "--single-item", "--force", stage]
-    process = subprocess.Popen(
-        command,
-        cwd=project.folder,
-        env=project.environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    assert process.stdout
-    while "Running stage" not in process.stdout.readline():
-        assert process.poll() is None
-    time.sleep(0.4 if stage != "train" else 3)
-    os.killpg(process.pid, signal.SIGINT)
-    output = process.stdout.read()
-    assert process.wait() != 0, output
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "start_new_session": True}
+    with subprocess.Popen(command, cwd=project.folder, env=project.environment, **options) as process:
+        assert process.stdout
+        while "Running stage" not in process.stdout.readline():
+            assert process.poll() is None
+        time.sleep(3 if stage == "train" else 0.4)
+        os.killpg(process.pid, signal.SIGINT)
+        output = process.stdout.read()
+    assert process.returncode != 0, output
     assert "Traceback" not in output
     project.dvc("repro")
     assert project.hashes(*DATA_STAGES) == before

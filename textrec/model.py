@@ -146,7 +146,9 @@ class ResNetTransformer(nn.Module):
 
 
 class Cache(NamedTuple):
-    """Keys and values of one layer, float (B, heads, length, dim of a head): of the text so far and of the image."""
+    """Keys and values of one layer: of the text so far, float (B, heads, length, dim of a head), and of the image,
+    float (B, 1, S, dim of a head), which all heads share.
+    """
 
     text_keys: Tensor
     text_values: Tensor
@@ -155,7 +157,11 @@ class Cache(NamedTuple):
 
 
 class DecoderLayer(nn.Module):
-    """A pre-norm Transformer decoder layer: text looks back at text, then at the image."""
+    """A pre-norm Transformer decoder layer: text looks back at text, then at the image.
+
+    The heads share one set of keys and values of the image (multi-query attention, Shazeer 2019): reading those is what
+    each step of decoding waits for.
+    """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -167,7 +173,7 @@ class DecoderLayer(nn.Module):
         self.text_output = nn.Linear(dim, dim)
         self.image_norm = nn.LayerNorm(dim)
         self.image_query = nn.Linear(dim, dim)
-        self.image_key_value = nn.Linear(dim, 2 * dim)
+        self.image_key_value = nn.Linear(dim, 2 * dim // config.tf_heads)
         self.image_output = nn.Linear(dim, dim)
         self.feed_forward = nn.Sequential(
             nn.LayerNorm(dim), nn.Linear(dim, config.tf_fc_dim), nn.GELU(), nn.Linear(config.tf_fc_dim, dim)
@@ -180,14 +186,15 @@ class DecoderLayer(nn.Module):
         text: float (B, T, D); memory: float (B, S, D); mask: see `Encoded.attention_mask`. Returns float (B, T, D).
         """
         query, key, value = self._split(self.text_query_key_value(self.text_norm(text)), 3)
-        text = text + self.dropout(self.text_output(self._attend(query, key, value, causal=True)))
-        key, value = self._split(self.image_key_value(memory), 2)
+        past = self._attend(query, key, value, causal=True).transpose(1, 2).flatten(2)
+        text = text + self.dropout(self.text_output(past))
+        key, value = self.image_key_value(memory)[:, None].chunk(2, dim=-1)
         return self._look_and_think(text, key, value, mask)
 
     def cache(self, memory: Tensor, length: int) -> Cache:
         """Room for `length` positions of text, and the image's keys and values computed once."""
-        key, value = self._split(self.image_key_value(memory), 2)
-        empty = key.new_empty((*key.shape[:2], length, key.shape[3]))
+        key, value = self.image_key_value(memory)[:, None].chunk(2, dim=-1)
+        empty = key.new_empty((len(memory), self.heads, length, key.shape[3]))
         return Cache(empty, torch.empty_like(empty), key.contiguous(), value.contiguous())
 
     def step(self, text: Tensor, cache: Cache, position: int, mask: Tensor) -> Tensor:
@@ -196,12 +203,14 @@ class DecoderLayer(nn.Module):
         cache.text_keys[:, :, position] = key[:, :, 0]
         cache.text_values[:, :, position] = value[:, :, 0]
         keys, values = cache.text_keys[:, :, : position + 1], cache.text_values[:, :, : position + 1]
-        text = text + self.text_output(self._attend(query, keys, values))
+        text = text + self.text_output(self._attend(query, keys, values).transpose(1, 2).flatten(2))
         return self._look_and_think(text, cache.image_keys, cache.image_values, mask)
 
     def _look_and_think(self, text: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
-        (query,) = self._split(self.image_query(self.image_norm(text)), 1)
-        text = text + self.dropout(self.image_output(self._attend(query, key, value, mask)))
+        batch, length, dim = text.shape
+        query = self.image_query(self.image_norm(text)).view(batch, 1, length * self.heads, -1)
+        seen = self._attend(query, key, value, mask).view(batch, length, dim)
+        text = text + self.dropout(self.image_output(seen))
         return text + self.dropout(self.feed_forward(text))
 
     def _split(self, joined: Tensor, parts: int) -> tuple[Tensor, ...]:
@@ -213,8 +222,7 @@ class DecoderLayer(nn.Module):
         self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None, *, causal: bool = False
     ) -> Tensor:
         dropout = self.attention_dropout if self.training else 0.0
-        attended = functional.scaled_dot_product_attention(query, key, value, mask, dropout, causal)
-        return attended.transpose(1, 2).flatten(2)
+        return functional.scaled_dot_product_attention(query, key, value, mask, dropout, causal)
 
 
 def sinusoids(length: int, dim: int) -> Tensor:
