@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 repro: .venv/repro
 	dvc repro
-	dvc metrics show
+	@python -m textrec.report
 	@echo "Look at what went in:         reports/iam_lines.png, reports/iam_paragraphs.png, reports/emnist_lines.png"
 	@echo "Look at what was read wrong:  reports/errors.html"
 

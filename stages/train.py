@@ -23,7 +23,8 @@ def main() -> None:
 
     params, config = load("train", TrainParams), load("model", ModelConfig)
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", ".*does not have many workers.*")  # batches are cut from memory
+    # Batches are cut from memory, and curves have a point an epoch; the third is between Lightning and torch.
+    warnings.filterwarnings("ignore", ".*(does not have many workers|smaller than the logging interval|LeafSpec)")
     seed_everything(params.seed, verbose=False)
     train, val = (read_split(f"data/processed/{params.data}.h5", split) for split in ("train", "val"))
     charset = Charset(train.characters)

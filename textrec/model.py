@@ -123,18 +123,18 @@ class ResNetTransformer(nn.Module):
         tokens = encoded.limit.new_full((batch, length), PAD)
         scores = encoded.memory.new_zeros((batch, length))
         running = torch.ones_like(encoded.limit, dtype=torch.bool)
-        for step in range(length):
+        step = 0
+        while running.any():
             hidden = self._embed(token, step)
             for layer, cache in zip(self._layers(), caches, strict=True):
                 hidden = layer.step(hidden, cache, step, mask)
             scores[:, step], tokens[:, step] = self.output(self.norm(hidden[:, 0])).log_softmax(-1).max(-1)
             token = tokens[:, step : step + 1]
-            running &= (tokens[:, step] != END) & (step + 1 < encoded.limit)
-            if not running.any():
-                break
-        tokens, scores = tokens[:, : step + 1], scores[:, : step + 1]
+            step += 1
+            running &= (token[:, 0] != END) & (step < encoded.limit)
+        tokens, scores = tokens[:, :step], scores[:, :step]
         ended = (tokens == END).cumsum(1) - (tokens == END).long() > 0  # strictly behind the first <END>
-        ended |= torch.arange(step + 1, device=tokens.device) >= encoded.limit[:, None]
+        ended |= torch.arange(step, device=tokens.device) >= encoded.limit[:, None]
         return tokens.masked_fill(ended, PAD), scores.masked_fill(ended, 0)
 
     def _layers(self) -> Iterable["DecoderLayer"]:

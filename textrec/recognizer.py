@@ -84,7 +84,7 @@ class Recognizer:
         """Read a padded batch: uint8 (B, 1, H, W) and int64 (B, 2), as in `dataset.Batch`; greedy decoding."""
         device = self.model.row_position.device
         tokens, scores = self.model.generate(self.model.encode(images.to(device), sizes.to(device)))
-        confidence = (scores.sum(1) / (tokens != PAD).sum(1)).exp()
+        confidence = (scores.sum(1) / (tokens != PAD).sum(1).clamp(min=1)).exp()
         readings = zip(tokens.tolist(), confidence.tolist(), strict=True)
         return [Reading(self.charset.decode(row), certainty) for row, certainty in readings]
 

@@ -1,10 +1,15 @@
-"""The page of errors: what the model got wrong, with the images, in one file that opens anywhere."""
+"""What was measured, for a person: a table, and a page of what the model got wrong, in one file that opens anywhere.
+
+`python -m textrec.report` prints the table of metrics/test.json.
+"""
 
 import base64
 import html
 import io
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -24,6 +29,16 @@ p::before { content: attr(data-label); display: inline-block; width: 4em; color:
 del { background: #f553; text-decoration: none; outline: 1px solid #f55; }
 ins { background: #5a53; text-decoration: none; outline: 1px solid #5a5; }
 """
+
+
+def table(metrics: Mapping[str, Any]) -> str:
+    """The measures of metrics/test.json as a table: all samples of the test split, and those officially listed."""
+    rows = [("test split", metrics)] + ([("officially listed", metrics["listed"])] if "listed" in metrics else [])
+    lines = [f"{'':18}{'samples':>9}{'CER [95 %]':>22}{'WER [95 %]':>24}{'perfect':>10}"]
+    for name, row in rows:
+        cer, wer = (f"{row[rate]:.2%} [{row[rate + '_low']:.2%}, {row[rate + '_high']:.2%}]" for rate in ("cer", "wer"))
+        lines.append(f"{name:18}{row['samples']:9}{cer:>22}{wer:>24}{row['perfect']:10.1%}")
+    return "\n".join(lines)
 
 
 def errors_page(path: str | Path, summary: str, wrong: Iterable[tuple[Prediction, int, np.ndarray]]) -> None:
@@ -62,3 +77,7 @@ def _png(image: np.ndarray) -> str:
     buffer = io.BytesIO()
     Image.fromarray(255 - image).save(buffer, "PNG")
     return base64.b64encode(buffer.getvalue()).decode()
+
+
+if __name__ == "__main__":
+    print(table(json.loads(Path("metrics/test.json").read_text(encoding="utf-8"))))
