@@ -19,7 +19,7 @@ def main() -> None:
     line_height = load("crop", CropParams).line_height
     samples = _samples(load("synth_paragraphs", SynthParagraphs), line_height)
     write_samples(OUTPUT, samples, source="synth_paragraphs", line_height=line_height, characters=PARAGRAPH_CHARACTERS)
-    contact_sheet("reports/synth_paragraphs.png", OUTPUT)
+    contact_sheet("reports/synth_paragraphs.png", OUTPUT, per_split=4)
 
 
 def _samples(params: SynthParagraphs, line_height: int) -> Iterator[tuple[str, Sample]]:

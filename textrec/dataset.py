@@ -13,6 +13,10 @@ from textrec.model import ModelConfig
 from textrec.runtime import TextrecError
 from textrec.samples import Split
 
+# Batches are padded to multiples of this many pixels: torch prepares and keeps its convolutions for each width anew, and
+# with 32 instead of 1 a step on IAM lines takes 16 % less time, the process 30 % less memory (2 cores).
+WIDTH_STEP = 32
+
 
 class Batch(NamedTuple):
     """A padded batch.
@@ -64,7 +68,7 @@ class TextImages(Dataset[Batch]):
         images = [self.split.image(index) for index in indices]
         sizes = torch.tensor([image.shape for image in images])
         height, width = sizes.amax(0).tolist()
-        padded = np.zeros((len(images), 1, height, width), np.uint8)
+        padded = np.zeros((len(images), 1, height, -(-width // WIDTH_STEP) * WIDTH_STEP), np.uint8)
         for row, image in zip(padded, images, strict=True):
             row[0, : image.shape[0], : image.shape[1]] = image
         tokens = [self._tokens[index] for index in indices]
