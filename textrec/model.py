@@ -176,7 +176,7 @@ class DecoderLayer(nn.Module):
         self.image_key_value = nn.Linear(dim, 2 * dim // config.tf_heads)
         self.image_output = nn.Linear(dim, dim)
         self.feed_forward = nn.Sequential(
-            nn.LayerNorm(dim), nn.Linear(dim, config.tf_fc_dim), nn.GELU(), nn.Linear(config.tf_fc_dim, dim)
+            nn.LayerNorm(dim), nn.Linear(dim, config.tf_fc_dim), nn.ReLU(), nn.Linear(config.tf_fc_dim, dim)
         )
         self.dropout = nn.Dropout(config.tf_dropout)
 

@@ -27,8 +27,20 @@ def run(main: Callable[[], None]) -> None:
     Exit codes: 1 for bad input or a failing disk, 130 after Ctrl-C, 143 after SIGTERM. A bug still shows its traceback.
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # unwinds, so that temporary files and workers go too
+    interrupted = False
+
+    def interrupt(*_: object) -> NoReturn:
+        nonlocal interrupted
+        interrupted = True
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupt)
+    # Where Python calls back from C (h5py's weak references) it drops what is raised, and would print it.
+    sys.unraisablehook = lambda lost: None if lost.exc_type is KeyboardInterrupt else sys.__unraisablehook__(lost)
     try:
         main()
+        if interrupted:
+            raise KeyboardInterrupt
     except TextrecError as error:
         fail(str(error))
     except KeyboardInterrupt:
