@@ -25,7 +25,7 @@ figure { margin: 0 0 1.5em; padding: 0 0 1em; border-bottom: 1px solid #8886; }
 figcaption { color: #777; font-size: .85em; }
 img { max-width: 100%; background: #fff; padding: 4px; }
 p { margin: .2em 0; white-space: pre-wrap; font-family: ui-monospace, monospace; }
-p::before { content: attr(data-label); display: inline-block; width: 4em; color: #777; white-space: pre; }
+p[data-label]::before { content: attr(data-label); display: inline-block; width: 4em; color: #777; white-space: pre; }
 del { background: #f553; text-decoration: none; outline: 1px solid #f55; }
 ins { background: #5a53; text-decoration: none; outline: 1px solid #5a5; }
 """
