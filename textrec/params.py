@@ -1,6 +1,7 @@
 """Parameters: each section of params.yaml is a typed class beside the code that uses it, checked when it is loaded."""
 
 import difflib
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -42,14 +43,18 @@ def validate(values: Any, section: type[Section], *, where: str) -> Section:
         raise TextrecError("; ".join(_explain(problem, section, where) for problem in error.errors())) from None
 
 
+def not_a_parameter(key: str, known: Collection[str]) -> str:
+    """The message for a dotted `key` whose last part is none of the `known` names."""
+    close = difflib.get_close_matches(key.rpartition(".")[2], known, n=1)
+    hint = f"did you mean '{close[0]}'?" if close else f"known are {', '.join(known)}"
+    return f"{key} is not a parameter; {hint}"
+
+
 def _explain(problem: Any, section: type[Params], where: str) -> str:
     location = [str(part) for part in problem["loc"]]
     key = ".".join([where, *location])
     if problem["type"] == "extra_forbidden":
-        known = sorted(_fields(section, location[:-1]))
-        close = difflib.get_close_matches(location[-1], known, n=1)
-        hint = f"did you mean '{close[0]}'?" if close else f"known are {', '.join(known)}"
-        return f"{key} is not a parameter; {hint}"
+        return not_a_parameter(key, sorted(_fields(section, location[:-1])))
     if problem["type"] == "missing":
         return f"{key} is missing; restore it, the file in git has every key"
     reason = problem["msg"][0].lower() + problem["msg"][1:]

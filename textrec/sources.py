@@ -8,7 +8,6 @@ Members are untouched, stored, sorted by name, with fixed dates: the bytes depen
 """
 
 import contextlib
-import importlib.resources
 import re
 import shutil
 import tempfile
@@ -211,9 +210,10 @@ SOURCES: dict[str, Callable[[DataParams, Path], contextlib.AbstractContextManage
 # ---- the corpus ----
 
 
-def _sample_sentences() -> list[str]:
-    text = importlib.resources.files("textrec").joinpath("sample_text.txt").read_text(encoding="ascii")
-    return text.splitlines()
+def _sample_sentences() -> tuple[str, ...]:
+    from textrec.prose import sample_text  # with numpy, which nothing else here needs
+
+    return sample_text()
 
 
 def _brown_sentences(members: dict[str, Member], archive: Path) -> list[str]:

@@ -1,6 +1,5 @@
 """Training with PyTorch Lightning: the losses, the optimiser, the measures while training."""
 
-import difflib
 import inspect
 import sys
 import tempfile
@@ -18,6 +17,7 @@ from torchmetrics.text import CharErrorRate, WordErrorRate
 from textrec.charset import BLANK, PAD, SPECIALS
 from textrec.dataset import Batch, TextImages, loader
 from textrec.model import Encoded
+from textrec.params import not_a_parameter
 from textrec.recipe import TrainParams
 from textrec.recognizer import Recognizer
 from textrec.runtime import TextrecError
@@ -143,9 +143,7 @@ def _build(kind: Any, options: dict[str, Any], where: str) -> Any:
     known = inspect.signature(kind).parameters
     for name in options:
         if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean '{close[0]}'?" if close else f"known are {', '.join(known)}"
-            raise TextrecError(f"params.yaml: {where}.{name} is not a parameter; {hint}")
+            raise TextrecError(not_a_parameter(f"params.yaml: {where}.{name}", list(known)))
     try:
         return kind(**options)
     except (TypeError, ValueError, MisconfigurationException) as error:
