@@ -2,10 +2,10 @@
 
 import math
 from collections.abc import Iterable
-from typing import Annotated, NamedTuple, Self, cast
+from typing import Annotated, Any, NamedTuple, Self, cast
 
 import torch
-from pydantic import Field, NonNegativeFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -18,12 +18,17 @@ class ModelConfig(Params):
     """Shape of the network; saved with its weights."""
 
     resnet: ResNetConfig
+    row_step: PositiveInt  # rows of ResNet features from one window of a line's height to the next, in images of many
+    lstm_dim: PositiveInt  # of each direction of the recurrent layers that run along each row
+    lstm_layers: NonNegativeInt
+    encoder_dropout: Annotated[float, Field(ge=0, lt=1)]  # on the input of each recurrent layer, and on their output
     tf_dim: PositiveInt  # width of the decoder and of what it sees of the image
     tf_fc_dim: PositiveInt  # hidden width of the decoder's feed-forward layers
     tf_heads: PositiveInt
     tf_layers: PositiveInt
     tf_dropout: Annotated[float, Field(ge=0, lt=1)]
-    ctc_weight: NonNegativeFloat  # of the auxiliary CTC loss on the encoder, for samples of one line; 0: no such head
+    learned_positions: bool  # or sinusoids that stay as they are
+    ctc_weight: NonNegativeFloat  # of the auxiliary CTC loss on the encoder; 0: no such head
     max_length: Annotated[int, Field(ge=3)]  # tokens of the longest text, <START> and <END> included
     max_height: PositiveInt  # pixels of the highest image
     max_width: PositiveInt  # pixels of the widest image
@@ -39,14 +44,15 @@ class Encoded(NamedTuple):
     """What the decoder sees of a batch of images.
 
     memory: float (B, S, tf_dim), the grid of features row by row with positions added; mask: bool (B, S), True within
-    the image; columns: float (B, W', tf_dim), features averaged over rows, without positions, and column_count:
-    int64 (B,), for CTC; limit: int64 (B,), the most tokens that an image of this size can hold, `<END>` included.
+    the image; steps: float (B, S, tf_dim), the same features without positions and those within the image first, and
+    step_count: int64 (B,), how many those are: what CTC reads; limit: int64 (B,), the most tokens that an image of this
+    size can hold, `<END>` included.
     """
 
     memory: Tensor
     mask: Tensor
-    columns: Tensor
-    column_count: Tensor
+    steps: Tensor
+    step_count: Tensor
     limit: Tensor
 
     def attention_mask(self) -> Tensor:
@@ -56,7 +62,12 @@ class Encoded(NamedTuple):
 
 
 class ResNetTransformer(nn.Module):
-    """Image in, text out, as tokens of a charset of `vocabulary` entries; `line_height` is pixels a line of text."""
+    """Image in, text out, as tokens of a charset of `vocabulary` entries; `line_height` is pixels a line of text.
+
+    A window as high as a line slides down the features of the ResNet, one position a line for an image of one line;
+    recurrent layers run along each row of positions. What they give is read twice: by CTC, row after row as one long
+    sequence (Coquenet et al. 2020), and by the Transformer decoder, which looks at all of it.
+    """
 
     def __init__(self, config: ModelConfig, *, vocabulary: int, line_height: int) -> None:
         super().__init__()
@@ -64,12 +75,18 @@ class ResNetTransformer(nn.Module):
         self.line_height = line_height
         dim = config.tf_dim
         rows, columns = config.resnet.output_size(config.max_height, config.max_width)
+        self.window = config.resnet.output_size(line_height, 1)[0]  # rows of features of one line
         self.resnet = ResNet(config.resnet)
-        self.project = nn.Conv2d(config.resnet.channels[-1], dim, 1)
+        width = 2 * config.lstm_dim if config.lstm_layers else dim
+        self.project = nn.Conv2d(config.resnet.channels[-1], width, (self.window, 1), (config.row_step, 1))
+        self.recurrent = nn.ModuleList(RowLSTM(width, config.lstm_dim) for _ in range(config.lstm_layers))
+        self.encoder_dropout = nn.Dropout(config.encoder_dropout)
+        self.encoder_norm = nn.LayerNorm(width)
+        self.encoder_output = nn.Linear(width, dim)
         # Learned, and begun as sinusoids: from the first step on, neighbours look alike and far positions do not.
-        self.row_position = nn.Parameter(sinusoids(rows, dim))
-        self.column_position = nn.Parameter(sinusoids(columns, dim))
-        self.token_position = nn.Parameter(sinusoids(config.max_length, dim))
+        self.row_position = self._positions(self._row_count(rows), dim)
+        self.column_position = self._positions(columns, dim)
+        self.token_position = self._positions(config.max_length, dim)
         self.embedding = nn.Embedding(vocabulary, dim)
         self.dropout = nn.Dropout(config.tf_dropout)
         self.layers = nn.ModuleList(DecoderLayer(config) for _ in range(config.tf_layers))
@@ -81,25 +98,53 @@ class ResNetTransformer(nn.Module):
     def encode(self, images: Tensor, sizes: Tensor) -> Encoded:
         """Encode a padded batch.
 
-        images: uint8 (B, 1, H, W), white ink on black, 0 where padded; H and W at most the config's maxima.
-        sizes: int64 (B, 2), each image's own height and width in pixels.
+        images: uint8 or float (B, 1, H, W) in [0, 255], white ink on black, 0 where padded; H and W at most the
+        config's maxima. sizes: int64 (B, 2), each image's own height and width in pixels.
         """
         dtype = self.project.weight.dtype
         features, grid = self.resnet((images.to(dtype) / 255).contiguous(memory_format=torch.channels_last), sizes)
-        features = self.project(features).permute(0, 2, 3, 1)  # (B, H', W', D)
-        rows, columns = features.shape[1:3]
-        valid = valid_positions(grid, rows, columns)
-        averaged = (features * valid[..., None]).sum(1) / grid[:, :1, None]
+        grid = torch.stack([self._row_count(grid[:, 0]), grid[:, 1]], dim=1)
+        rows, columns = int(grid[:, 0].max()), features.shape[3]
+        # Cut or lengthened to what the windows cover: an image may be lower than a line, or end between two steps.
+        covered = (rows - 1) * self.config.row_step + self.window
+        features = self.project(functional.pad(features, (0, 0, 0, covered - features.shape[2]))).permute(0, 2, 3, 1)
+        features = self._along_rows(features, grid[:, 1])  # (B, rows, columns, D)
+        valid = valid_positions(grid, rows, columns).flatten(1)
         memory = features + self.row_position[:rows, None] + self.column_position[:columns]
+        steps = features.flatten(1, 2)
+        if rows > 1:
+            first = (~valid).byte().argsort(dim=1, stable=True)
+            steps = steps.gather(1, first[..., None].expand_as(steps))
         lines = (sizes[:, 0] / self.line_height).ceil().long()
         limit = (lines * grid[:, 1] + 1).clamp(max=self.config.max_length - 1)  # a character takes a column or more
-        return Encoded(memory.flatten(1, 2), valid.flatten(1), averaged, grid[:, 1], limit)
+        return Encoded(memory.flatten(1, 2), valid, steps, grid.prod(1), limit)
+
+    def _along_rows(self, features: Tensor, counts: Tensor) -> Tensor:
+        """The recurrent layers over each row of float (B, rows, columns, width), `counts` (B,) of them valid."""
+        batch, rows, columns = features.shape[:3]
+        hidden = features.flatten(0, 1)
+        time = torch.arange(columns, device=features.device)
+        last = counts.repeat_interleave(rows)[:, None]
+        mirror = torch.where(time < last, last - 1 - time, time)[..., None]  # each row's own end comes first
+        for layer in cast(Iterable[RowLSTM], self.recurrent):
+            hidden = layer(self.encoder_dropout(hidden), mirror)
+        hidden = self.encoder_output(self.encoder_dropout(self.encoder_norm(hidden)))
+        return hidden.view(batch, rows, columns, -1)
+
+    def _row_count(self, rows: Any) -> Any:
+        """How many windows cover `rows` of features, an int or a tensor of them."""
+        beyond = rows - self.window
+        beyond = beyond.clamp(min=0) if isinstance(beyond, Tensor) else max(beyond, 0)
+        return -(-beyond // self.config.row_step) + 1
+
+    def _positions(self, length: int, dim: int) -> nn.Parameter:
+        return nn.Parameter(sinusoids(length, dim), requires_grad=self.config.learned_positions)
 
     def ctc(self, encoded: Encoded) -> Tensor:
-        """Log-probabilities float (B, W', vocabulary) of the auxiliary CTC head, one step a column."""
+        """Log-probabilities float (B, S, vocabulary) of the auxiliary CTC head, one for each of `encoded.steps`."""
         if self.ctc_output is None:
             raise ValueError("a model built with ctc_weight 0 has no CTC head")
-        return self.ctc_output(encoded.columns).log_softmax(-1)
+        return self.ctc_output(encoded.steps).float().log_softmax(-1)
 
     def decode(self, encoded: Encoded, tokens: Tensor) -> Tensor:
         """Teacher forcing: logits float (B, T, vocabulary) of the token after each of `tokens`, int64 (B, T)."""
@@ -143,6 +188,21 @@ class ResNetTransformer(nn.Module):
     def _embed(self, tokens: Tensor, start: int) -> Tensor:
         positions = self.token_position[start : start + tokens.shape[1]]
         return self.dropout(self.embedding(tokens) * math.sqrt(self.config.tf_dim) + positions)
+
+
+class RowLSTM(nn.Module):
+    """A bidirectional LSTM layer whose backward half begins at each row's own end, so that padding changes nothing."""
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.forward_lstm = nn.LSTM(width, hidden, batch_first=True)
+        self.backward_lstm = nn.LSTM(width, hidden, batch_first=True)
+
+    def forward(self, rows: Tensor, mirror: Tensor) -> Tensor:
+        """float (N, columns, width) to (N, columns, 2 * hidden); `mirror` int64 (N, columns, 1) reverses each row."""
+        ahead = self.forward_lstm(rows)[0]
+        back = self.backward_lstm(rows.gather(1, mirror.expand_as(rows)))[0]
+        return torch.cat([ahead, back.gather(1, mirror.expand_as(back))], dim=-1)
 
 
 class Cache(NamedTuple):

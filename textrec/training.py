@@ -93,14 +93,11 @@ class Training(lightning.LightningModule):
         logits = self.model.decode(encoded, tokens[:, :-1])
         ignored = PAD if self._params.ignore_padding else -100
         loss = functional.cross_entropy(logits.flatten(0, 1), batch.tokens[:, 1:].flatten(), ignore_index=ignored)
-        one_line = batch.sizes[:, 0] <= self.model.line_height
-        if self.model.ctc_output is not None and one_line.any():
-            texts = batch.tokens[one_line, 1:]
+        if self.model.ctc_output is not None:
+            texts = batch.tokens[:, 1:]
             lengths = (texts >= len(SPECIALS)).sum(dim=1)  # <END> and <PAD> follow the text
-            steps = self.model.ctc(encoded)[one_line].float().transpose(0, 1)
-            ctc = functional.ctc_loss(
-                steps, texts, encoded.column_count[one_line], lengths, blank=BLANK, zero_infinity=True
-            )
+            steps = self.model.ctc(encoded).transpose(0, 1)
+            ctc = functional.ctc_loss(steps, texts, encoded.step_count, lengths, blank=BLANK, zero_infinity=True)
             loss = loss + self.model.config.ctc_weight * ctc
         return loss
 
