@@ -12,7 +12,7 @@ from torchmetrics.text import CharErrorRate
 from textrec.charset import END, PAD, SPECIALS, START
 from textrec.dataset import Batch, TextImages
 from textrec.params import validate
-from textrec.recipe import TrainParams
+from textrec.recipe import AugmentParams, TrainParams
 from textrec.recognizer import Recognizer
 from textrec.records import SPLITS
 from textrec.runtime import TextrecError
@@ -27,6 +27,7 @@ RECIPE: dict[str, Any] = {
     "warmup": 0.1,
     "weight_decay": 0.01,
     "token_noise": 0.0,
+    "augment": dict.fromkeys(AugmentParams.model_fields, 0.0),
     "ignore_padding": False,
     "trainer": {"max_epochs": 2, "accelerator": "cpu", "num_sanity_val_steps": 0},
     "checkpoint": {},

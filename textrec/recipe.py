@@ -9,6 +9,22 @@ from textrec.params import Params
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
+class AugmentParams(Params):
+    """How training images are changed, anew each time; each operation up to so much, 0: not at all."""
+
+    slant: Annotated[float, Field(ge=0, le=1)]  # pixels across for a pixel down
+    slope: Annotated[float, Field(ge=0, le=0.5)]  # line heights that the ends of a line go up or down
+    shrink: Annotated[float, Field(ge=0, le=0.5)]  # of the height and of the width
+    shift: Annotated[float, Field(ge=0, le=0.5)]  # line heights, down and across
+    elastic: Annotated[float, Field(ge=0, le=0.25)]  # line heights, standard deviation across; half of it down
+    thickness: Share  # pixels that strokes become thicker or thinner
+    blur: Share  # of each pixel that is the mean of its neighbours
+    contrast: Annotated[float, Field(ge=0, lt=1)]  # share of the ink's brightness; also how far gamma goes from 1
+    mask: Share  # of the squares of the size of a line in which a span is blank
+    paper: Annotated[float, Field(ge=0, le=0.5)]  # brightness of the paper, of white
+    noise: Annotated[float, Field(ge=0, le=0.5)]  # standard deviation, of white
+
+
 class TrainParams(Params):
     """How to train."""
 
@@ -20,5 +36,6 @@ class TrainParams(Params):
     weight_decay: Annotated[float, Field(ge=0)]
     token_noise: Share  # of the teacher-forced tokens are replaced by random characters
     ignore_padding: bool  # leave what follows <END> out of the loss
+    augment: AugmentParams
     trainer: dict[str, Any]  # passed to lightning.Trainer as they are
     checkpoint: dict[str, Any]  # passed to ModelCheckpoint as they are
