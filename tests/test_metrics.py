@@ -4,7 +4,7 @@ import pytest
 from textrec.metrics import EvaluateParams, char_errors, corpus_rate, form_of, measure, word_errors
 from textrec.records import Prediction
 
-PARAMS = EvaluateParams(resamples=500, seed=1, worst=5)
+PARAMS = EvaluateParams(beam=1, ctc_weight=0.5, resamples=500, seed=1, worst=5)
 
 
 def test_errors() -> None:
@@ -46,7 +46,7 @@ def test_the_form_of_a_sample() -> None:
 
 def test_measures_of_predictions() -> None:
     rows = [("a01-000-00", "a cat", "a cat"), ("a01-000-01", "a dog", "a dig"), ("b01-000-00", "no", "")]
-    measures = measure([Prediction(id_, "w", True, truth, read, 1.0) for id_, truth, read in rows], PARAMS)
+    measures = measure([Prediction(id_, "w", True, truth, read, 1.0, {"ar": read}) for id_, truth, read in rows], PARAMS)
     assert measures["samples"] == 3
     assert measures["forms"] == 2
     assert measures["characters"] == 12

@@ -14,7 +14,7 @@ def test_differences_are_marked_and_escaped() -> None:
 
 def test_the_page_shows_each_error_with_its_image(tmp_path: Path) -> None:
     image = np.zeros((28, 60), np.uint8)
-    predictions = [Prediction(f"s-{i}", "<w>", True, "truth", "truht", 0.5) for i in range(2)]
+    predictions = [Prediction(f"s-{i}", "<w>", True, "truth", "truht", 0.5, {"ar": "truht"}) for i in range(2)]
     errors_page(tmp_path / "errors.html", "CER 1 %", [(prediction, 2, image) for prediction in predictions])
     page = (tmp_path / "errors.html").read_text()
     assert page.count("data:image/png;base64,") == 2

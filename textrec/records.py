@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from textrec.runtime import atomic
+from textrec.runtime import TextrecError, atomic
 
 SPLITS = ("train", "val", "test")
 
@@ -87,7 +87,11 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What a model read in a sample: `truth` and `read` are texts, `confidence` is in [0, 1]."""
+    """What a model read in a sample: `truth` and `read` are texts, `confidence` of `read` is in [0, 1].
+
+    readings: the text by each decoder, of which `read` is one: "ar" (greedy, Transformer decoder) and, where the model
+        has a CTC head, "ctc" (greedy) and "joint" (beam search over both).
+    """
 
     id: str
     writer: str
@@ -95,6 +99,7 @@ class Prediction:
     truth: str
     read: str
     confidence: float
+    readings: dict[str, str]
 
 
 def write_predictions(path: str | Path, predictions: Iterable[Prediction]) -> None:
@@ -105,9 +110,18 @@ def write_predictions(path: str | Path, predictions: Iterable[Prediction]) -> No
 
 
 def read_predictions(path: str | Path) -> list[Prediction]:
-    """Read what `write_predictions` wrote."""
-    with Path(path).open(encoding="utf-8") as file:
-        return [Prediction(**json.loads(text)) for text in file]
+    """Read what `write_predictions` wrote.
+
+    Raises TextrecError where the file holds no prediction or something else.
+    """
+    try:
+        with Path(path).open(encoding="utf-8") as file:
+            predictions = [Prediction(**json.loads(text)) for text in file]
+    except (TypeError, ValueError) as error:
+        raise TextrecError(f"{path}: not predictions of this version ({error}); run `dvc repro -f predict`") from None
+    if not predictions:
+        raise TextrecError(f"{path}: holds no predictions; run `dvc repro -f predict`")
+    return predictions
 
 
 def write_forms(path: str | Path, forms: Iterable[Form]) -> None:
