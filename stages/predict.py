@@ -1,34 +1,53 @@
-"""Read the test split of `train.data` with the trained model."""
+"""Read the test split of `train.data` with the trained model, in every way that it can."""
+
+from time import perf_counter
 
 from tqdm import tqdm
 
+from textrec.metrics import EvaluateParams
 from textrec.params import load
 from textrec.recipe import TrainParams
 from textrec.records import Prediction, write_predictions
-from textrec.runtime import run
+from textrec.runtime import run, write_json
 from textrec.samples import read_split
 
 
 def main() -> None:
-    """Write data/predictions/test.jsonl, in the order of the split."""
+    """Write data/predictions/test.jsonl, in the order of the split, and the time that each decoder took."""
     # Not above: torch takes seconds to import, in which Ctrl-C must be answered as well.
     import torch
 
     from textrec.dataset import TextImages, loader
     from textrec.recognizer import PredictParams, Recognizer
 
-    batch_size = load("predict", PredictParams).batch_size
+    batch_size, search = load("predict", PredictParams).batch_size, load("evaluate", EvaluateParams)
     recognizer = Recognizer.load("models/model.ckpt", device="cuda" if torch.cuda.is_available() else "cpu")
     split = read_split(f"data/processed/{load('train', TrainParams).data}.h5", "test")
     images = TextImages(split, recognizer.charset, recognizer.model.config)
-    readings = {}
+    decoders = recognizer.decoders(beam=search.beam, ctc_weight=search.ctc_weight)
+    readings, seconds = {name: {} for name in decoders}, dict.fromkeys(decoders, 0.0)
     for batch in tqdm(loader(images, batch_size, shuffle=False), desc="read", unit="batch", disable=None):
-        readings |= zip(batch.indices.tolist(), recognizer.read_batch(batch.images, batch.sizes), strict=True)
-    predictions = (
-        Prediction(s.id, s.writer, s.listed, s.text, readings[index].text, readings[index].confidence)
-        for index, s in enumerate(split.samples())
-    )
+        start = perf_counter()
+        encoded = recognizer.encode(batch.images, batch.sizes)
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        encoding = perf_counter() - start  # once, but each decoder by itself would need it
+        for name, decode in decoders.items():
+            start = perf_counter()
+            readings[name] |= zip(batch.indices.tolist(), decode(encoded), strict=True)
+            seconds[name] += encoding + perf_counter() - start
+
+    *_, best = decoders
+    predictions = []
+    for index, s in enumerate(split.samples()):
+        read = {name: found[index] for name, found in readings.items()}
+        texts = {name: reading.text for name, reading in read.items()}
+        predictions.append(Prediction(s.id, s.writer, s.listed, s.text, texts[best], read[best].confidence, texts))
     write_predictions("data/predictions/test.jsonl", predictions)
+    speed = {name: {"seconds": time, "samples_per_second": len(split) / time} for name, time in seconds.items()}
+    write_json("metrics/predict.json", speed)
+    shares = ", ".join(f"{name} {rates['samples_per_second']:.0f}" for name, rates in speed.items())
+    print(f"{len(split)} samples read; samples a second: {shares}")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The recogniser's network: a ResNet reads the image, a Transformer decoder writes the text."""
 
+import contextlib
 import math
 from collections.abc import Iterable
 from typing import Annotated, Any, NamedTuple, Self, cast
@@ -8,10 +9,16 @@ import torch
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from textrec.charset import END, PAD, START
 from textrec.params import Params
 from textrec.resnet import ResNet, ResNetConfig, valid_positions
+
+
+# On a CPU torch's fused attention takes two to four times as long to differentiate as matrix products do; those need
+# memory for their scores, and get up to this many (64 MiB in float32): any batch of lines, few paragraphs.
+PLAIN_ATTENTION = 1 << 24
 
 
 class ModelConfig(Params):
@@ -80,7 +87,7 @@ class ResNetTransformer(nn.Module):
         width = 2 * config.lstm_dim if config.lstm_layers else dim
         self.project = nn.Conv2d(config.resnet.channels[-1], width, (self.window, 1), (config.row_step, 1))
         self.recurrent = nn.ModuleList(RowLSTM(width, config.lstm_dim) for _ in range(config.lstm_layers))
-        self.encoder_dropout = nn.Dropout(config.encoder_dropout)
+        self.encoder_dropout = nn.Dropout1d(config.encoder_dropout)  # of whole channels of a row
         self.encoder_norm = nn.LayerNorm(width)
         self.encoder_output = nn.Linear(width, dim)
         # Learned, and begun as sinusoids: from the first step on, neighbours look alike and far positions do not.
@@ -127,9 +134,12 @@ class ResNetTransformer(nn.Module):
         last = counts.repeat_interleave(rows)[:, None]
         mirror = torch.where(time < last, last - 1 - time, time)[..., None]  # each row's own end comes first
         for layer in cast(Iterable[RowLSTM], self.recurrent):
-            hidden = layer(self.encoder_dropout(hidden), mirror)
-        hidden = self.encoder_output(self.encoder_dropout(self.encoder_norm(hidden)))
-        return hidden.view(batch, rows, columns, -1)
+            hidden = layer(self._drop(hidden), mirror)
+        return self.encoder_output(self._drop(self.encoder_norm(hidden))).view(batch, rows, columns, -1)
+
+    def _drop(self, rows: Tensor) -> Tensor:
+        """Drop channels of float (N, columns, width), each for the whole row (Gal and Ghahramani 2016)."""
+        return self.encoder_dropout(rows.transpose(1, 2)).transpose(1, 2)
 
     def _row_count(self, rows: Any) -> Any:
         """How many windows cover `rows` of features, an int or a tensor of them."""
@@ -148,11 +158,29 @@ class ResNetTransformer(nn.Module):
 
     def decode(self, encoded: Encoded, tokens: Tensor) -> Tensor:
         """Teacher forcing: logits float (B, T, vocabulary) of the token after each of `tokens`, int64 (B, T)."""
-        hidden = self._embed(tokens, 0)
+        hidden = self._embed(tokens, self.token_position[: tokens.shape[1]])
         mask = encoded.attention_mask()
         for layer in self._layers():
             hidden = layer(hidden, encoded.memory, mask)
         return self.output(self.norm(hidden))
+
+    def caches(self, encoded: Encoded, slots: int) -> "list[Cache]":
+        """For `next_token`: one a layer, with room for `slots` tokens, those of all hypotheses together."""
+        return [layer.cache(encoded.memory, slots) for layer in self._layers()]
+
+    def next_token(
+        self, tokens: Tensor, step: int, caches: "list[Cache]", mask: Tensor, ancestors: Tensor | None = None
+    ) -> Tensor:
+        """Log-probabilities float (B, K, vocabulary) of the token after the last one of K hypotheses an image.
+
+        tokens: int64 (B, K), the token at `step` of each hypothesis, from `<START>` at 0 on; the caches are extended by
+        them. mask: see `Encoded.attention_mask`. ancestors: what to add to the scores of the tokens so far, float
+        (B, 1, K, (step + 1) * K), 0 for a hypothesis' own and minus infinity for the others'; not needed where K is 1.
+        """
+        hidden = self._embed(tokens, self.token_position[step])
+        for layer, cache in zip(self._layers(), caches, strict=True):
+            hidden = layer.step(hidden, cache, step, mask, ancestors)
+        return self.output(self.norm(hidden)).log_softmax(-1)
 
     @torch.inference_mode()
     def generate(self, encoded: Encoded) -> tuple[Tensor, Tensor]:
@@ -163,17 +191,14 @@ class ResNetTransformer(nn.Module):
         """
         batch, length = len(encoded.memory), int(encoded.limit.max())
         mask = encoded.attention_mask()
-        caches = [layer.cache(encoded.memory, length) for layer in self._layers()]
+        caches = self.caches(encoded, length)
         token = encoded.limit.new_full((batch, 1), START)
         tokens = encoded.limit.new_full((batch, length), PAD)
         scores = encoded.memory.new_zeros((batch, length))
         running = torch.ones_like(encoded.limit, dtype=torch.bool)
         step = 0
         while running.any():
-            hidden = self._embed(token, step)
-            for layer, cache in zip(self._layers(), caches, strict=True):
-                hidden = layer.step(hidden, cache, step, mask)
-            scores[:, step], tokens[:, step] = self.output(self.norm(hidden[:, 0])).log_softmax(-1).max(-1)
+            scores[:, step], tokens[:, step] = self.next_token(token, step, caches, mask)[:, 0].max(-1)
             token = tokens[:, step : step + 1]
             step += 1
             running &= (token[:, 0] != END) & (step < encoded.limit)
@@ -185,8 +210,7 @@ class ResNetTransformer(nn.Module):
     def _layers(self) -> Iterable["DecoderLayer"]:
         return cast(Iterable[DecoderLayer], self.layers)  # torch types a ModuleList's items as any module
 
-    def _embed(self, tokens: Tensor, start: int) -> Tensor:
-        positions = self.token_position[start : start + tokens.shape[1]]
+    def _embed(self, tokens: Tensor, positions: Tensor) -> Tensor:
         return self.dropout(self.embedding(tokens) * math.sqrt(self.config.tf_dim) + positions)
 
 
@@ -199,15 +223,15 @@ class RowLSTM(nn.Module):
         self.backward_lstm = nn.LSTM(width, hidden, batch_first=True)
 
     def forward(self, rows: Tensor, mirror: Tensor) -> Tensor:
-        """float (N, columns, width) to (N, columns, 2 * hidden); `mirror` int64 (N, columns, 1) reverses each row."""
+        """From float (N, columns, width) to (N, columns, 2 * hidden); `mirror` int64 (N, columns, 1) reverses each."""
         ahead = self.forward_lstm(rows)[0]
         back = self.backward_lstm(rows.gather(1, mirror.expand_as(rows)))[0]
         return torch.cat([ahead, back.gather(1, mirror.expand_as(back))], dim=-1)
 
 
 class Cache(NamedTuple):
-    """Keys and values of one layer: of the text so far, float (B, heads, length, dim of a head), and of the image,
-    float (B, 1, S, dim of a head), which all heads share.
+    """Keys and values of one layer: of the text so far, float (B, heads, slots, dim of a head), and of the image,
+    float (B, 1, S, dim of a head), which all heads share. K hypotheses take K slots a step.
     """
 
     text_keys: Tensor
@@ -251,19 +275,24 @@ class DecoderLayer(nn.Module):
         key, value = self.image_key_value(memory)[:, None].chunk(2, dim=-1)
         return self._look_and_think(text, key, value, mask)
 
-    def cache(self, memory: Tensor, length: int) -> Cache:
-        """Room for `length` positions of text, and the image's keys and values computed once."""
+    def cache(self, memory: Tensor, slots: int) -> Cache:
+        """Room for `slots` tokens of text, and the image's keys and values computed once."""
         key, value = self.image_key_value(memory)[:, None].chunk(2, dim=-1)
-        empty = key.new_empty((len(memory), self.heads, length, key.shape[3]))
+        empty = key.new_empty((len(memory), self.heads, slots, key.shape[3]))
         return Cache(empty, torch.empty_like(empty), key.contiguous(), value.contiguous())
 
-    def step(self, text: Tensor, cache: Cache, position: int, mask: Tensor) -> Tensor:
-        """The one position `position`, float (B, 1, D), given the cache of those before it, which it extends."""
+    def step(self, text: Tensor, cache: Cache, step: int, mask: Tensor, ancestors: Tensor | None) -> Tensor:
+        """The one position `step` of K hypotheses, float (B, K, D), given the cache of those before, which it extends.
+
+        Hypotheses share the cache: each sees the slots that `ancestors` (see `next_token`) leaves it, so that nothing
+        is copied when one of them branches.
+        """
+        start, end = step * text.shape[1], (step + 1) * text.shape[1]
         query, key, value = self._split(self.text_query_key_value(self.text_norm(text)), 3)
-        cache.text_keys[:, :, position] = key[:, :, 0]
-        cache.text_values[:, :, position] = value[:, :, 0]
-        keys, values = cache.text_keys[:, :, : position + 1], cache.text_values[:, :, : position + 1]
-        text = text + self.text_output(self._attend(query, keys, values).transpose(1, 2).flatten(2))
+        cache.text_keys[:, :, start:end] = key
+        cache.text_values[:, :, start:end] = value
+        keys, values = cache.text_keys[:, :, :end], cache.text_values[:, :, :end]
+        text = text + self.text_output(self._attend(query, keys, values, ancestors).transpose(1, 2).flatten(2))
         return self._look_and_think(text, cache.image_keys, cache.image_values, mask)
 
     def _look_and_think(self, text: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
@@ -282,7 +311,10 @@ class DecoderLayer(nn.Module):
         self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None, *, causal: bool = False
     ) -> Tensor:
         dropout = self.attention_dropout if self.training else 0.0
-        return functional.scaled_dot_product_attention(query, key, value, mask, dropout, causal)
+        scores = query.shape[:-1].numel() * key.shape[-2]
+        plain = self.training and query.device.type == "cpu" and scores <= PLAIN_ATTENTION
+        with sdpa_kernel(SDPBackend.MATH) if plain else contextlib.nullcontext():
+            return functional.scaled_dot_product_attention(query, key, value, mask, dropout, causal)
 
 
 def sinusoids(length: int, dim: int) -> Tensor:

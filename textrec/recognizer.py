@@ -2,6 +2,7 @@
 
 import io
 import pickle
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -10,8 +11,9 @@ import numpy as np
 import torch
 from pydantic import PositiveInt
 
-from textrec.charset import PAD, Charset
-from textrec.model import ModelConfig, ResNetTransformer
+from textrec.charset import SPECIALS, Charset
+from textrec.decoding import BEAM, CTC_WEIGHT, ctc_greedy, joint_search
+from textrec.model import Encoded, ModelConfig, ResNetTransformer
 from textrec.params import Params, validate
 from textrec.runtime import TextrecError, atomic
 
@@ -26,7 +28,11 @@ class PredictParams(Params):
 
 @dataclass(frozen=True)
 class Reading:
-    """What was read: `confidence` in [0, 1] is the geometric mean of the probabilities of its tokens."""
+    """What was read: `confidence` in [0, 1] is the geometric mean of the probabilities of its tokens, `<END>` included.
+
+    Their product is for "ar" the decoder's probability of the text, for "ctc" that of the best path, for "joint" both
+    heads' probabilities of the text to the powers of their weights: comparable within a decoder, not between them.
+    """
 
     text: str
     confidence: float
@@ -74,17 +80,50 @@ class Recognizer:
         with atomic(path) as temporary:
             temporary.write_bytes(buffer.getbuffer())
 
-    def read(self, image: np.ndarray) -> Reading:
-        """Read one crop: uint8 (height, width), white ink on black, `model.line_height` pixels a line of text."""
+    def read(self, image: np.ndarray, *, beam: int = BEAM, ctc_weight: float = CTC_WEIGHT) -> Reading:
+        """Read one crop: uint8 (height, width), white ink on black, `model.line_height` pixels a line of text.
+
+        With both heads at once, see `decoding.joint_search`; a model without CTC head decodes greedily.
+        """
         padded = torch.from_numpy(np.ascontiguousarray(image))[None, None]
-        return self.read_batch(padded, torch.tensor([image.shape]))[0]
+        return self.read_batch(padded, torch.tensor([image.shape]), beam=beam, ctc_weight=ctc_weight)[0]
+
+    def read_batch(
+        self, images: torch.Tensor, sizes: torch.Tensor, *, beam: int = BEAM, ctc_weight: float = CTC_WEIGHT
+    ) -> list[Reading]:
+        """Read a padded batch like `read`: uint8 (B, 1, H, W) and int64 (B, 2), as in `dataset.Batch`."""
+        *_, best = self.decoders(beam=beam, ctc_weight=ctc_weight).values()
+        return best(self.encode(images, sizes))
 
     @torch.inference_mode()
-    def read_batch(self, images: torch.Tensor, sizes: torch.Tensor) -> list[Reading]:
-        """Read a padded batch: uint8 (B, 1, H, W) and int64 (B, 2), as in `dataset.Batch`; greedy decoding."""
+    def encode(self, images: torch.Tensor, sizes: torch.Tensor) -> Encoded:
+        """Encode a padded batch, from whatever device, for `decoders`."""
         device = self.model.row_position.device
-        tokens, scores = self.model.generate(self.model.encode(images.to(device), sizes.to(device)))
-        confidence = (scores.sum(1) / (tokens != PAD).sum(1).clamp(min=1)).exp()
+        return self.model.encode(images.to(device), sizes.to(device))
+
+    def decoders(self, *, beam: int, ctc_weight: float) -> dict[str, Callable[[Encoded], list[Reading]]]:
+        """The ways to read what `encode` gives, the best last.
+
+        "ar": the Transformer decoder, greedy; and where the model has a CTC head "ctc": that alone, greedy; and
+        "joint": `decoding.joint_search` over both with `beam` and `ctc_weight`.
+        """
+
+        def ar(encoded: Encoded) -> list[Reading]:
+            tokens, scores = self.model.generate(encoded)
+            return self._readings(tokens, scores.sum(1))
+
+        @torch.inference_mode()
+        def ctc(encoded: Encoded) -> list[Reading]:
+            return self._readings(*ctc_greedy(self.model.ctc(encoded), encoded.step_count))
+
+        def joint(encoded: Encoded) -> list[Reading]:
+            return self._readings(*joint_search(self.model, encoded, beam=beam, ctc_weight=ctc_weight))
+
+        return {"ar": ar} if self.model.ctc_output is None else {"ar": ar, "ctc": ctc, "joint": joint}
+
+    def _readings(self, tokens: torch.Tensor, scores: torch.Tensor) -> list[Reading]:
+        """tokens: int64 (B, T), the specials left out of the text; scores: log-probability (B,) of each row."""
+        confidence = (scores / ((tokens >= len(SPECIALS)).sum(1) + 1)).exp()
         readings = zip(tokens.tolist(), confidence.tolist(), strict=True)
         return [Reading(self.charset.decode(row), certainty) for row, certainty in readings]
 

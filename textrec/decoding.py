@@ -1,0 +1,148 @@
+"""From what both heads say to a text: greedy CTC, and a beam search that asks the decoder and CTC together."""
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from textrec.charset import BLANK, END, PAD, SPECIALS, START
+from textrec.model import Encoded, ResNetTransformer
+
+# Of `Recognizer.read`; the pipeline's own are evaluate.beam and evaluate.ctc_weight.
+BEAM = 4
+CTC_WEIGHT = 0.5
+
+# Log-probabilities that stand for none: of a character beside the image, and of a text that has no alignment at all.
+# Finite, since minus infinity less itself is not a number.
+BESIDE = -1000.0
+IMPOSSIBLE = -1e30
+
+
+def ctc_greedy(log_probs: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
+    """The text of the best path of CTC: the best token of each step, repeats collapsed, blanks left out.
+
+    log_probs: float (B, T, vocabulary); counts: int64 (B,), how many of the T steps are each row's own. Returns tokens
+    int64 (B, length of the longest text), padded with `<PAD>`, without `<END>`; and the path's log-probability (B,).
+    """
+    best, path = log_probs.max(-1)
+    own = torch.arange(path.shape[1], device=path.device) < counts[:, None]
+    begins = own & (path >= len(SPECIALS)) & (path != functional.pad(path[:, :-1], (1, 0), value=BLANK))
+    tokens = path.new_full((len(path), int(begins.sum(1).max())), PAD)
+    row, step = begins.nonzero(as_tuple=True)
+    tokens[row, begins.cumsum(1)[row, step] - 1] = path[row, step]
+    return tokens, best.masked_fill(~own, 0).sum(1)
+
+
+@torch.inference_mode()
+def joint_search(model: ResNetTransformer, encoded: Encoded, *, beam: int, ctc_weight: float) -> tuple[Tensor, Tensor]:
+    """Beam search for the text with the best (1 - ctc_weight) * log p of the decoder + ctc_weight * log p of CTC.
+
+    Both score all continuations of `beam` hypotheses an image, token by token (Hori, Watanabe, Hershey 2017, "Joint
+    CTC/attention decoding for end-to-end speech recognition", one-pass decoding): CTC by the probability of all texts
+    that begin with the hypothesis, and, for `<END>`, of the hypothesis itself. Scores only fall, so a row has ended
+    when no running hypothesis stands above its best finished one.
+
+    Returns tokens int64 (B, T), each row up to its `<END>` (or its limit) and `<PAD>` from there on, without `<START>`,
+    and the score float64 (B,). ctc_weight 0 with beam 1 is greedy decoding, ctc_weight 1 CTC prefix beam search.
+    """
+    batch, length = len(encoded.memory), int(encoded.limit.max())
+    device = encoded.memory.device
+    mask = encoded.attention_mask()
+    caches = model.caches(encoded, length * beam)
+    prefixes = PrefixScores(model.ctc(encoded), encoded.step_count, beam)
+    ancestors = mask.new_full((batch, beam, length * beam), -math.inf)
+    own = torch.arange(beam, device=device)
+
+    texts = encoded.limit.new_full((batch, beam, length), PAD)
+    tokens = encoded.limit.new_full((batch, beam), START)
+    decoder_scores = torch.zeros(batch, beam, dtype=torch.float64, device=device)
+    running = (own == 0).expand(batch, beam)  # one hypothesis to begin with, the empty one
+    best = decoder_scores.new_full((batch,), -math.inf)
+    best_text = texts[:, 0].clone()
+    step = 0
+    while running.any():
+        slots = step * beam
+        ancestors[:, own, slots + own] = 0
+        after = model.next_token(tokens, step, caches, mask, ancestors[:, None, :, : slots + beam])
+        after = decoder_scores[..., None] + after
+        score = (1 - ctc_weight) * after + ctc_weight * prefixes.after()
+        score[..., [BLANK, START, PAD]] = -math.inf
+        score, index = score.masked_fill(~running[..., None], -math.inf).flatten(1).topk(beam)
+
+        parent, tokens = index // after.shape[2], index % after.shape[2]
+        decoder_scores = after.flatten(1).gather(1, index)
+        prefixes.extend(parent, tokens)
+        texts[:, :, :step] = _take(texts[:, :, :step], parent)
+        texts[:, :, step] = tokens
+        ancestors[:, :, : slots + beam] = _take(ancestors[:, :, : slots + beam], parent)
+        step += 1
+
+        ended = (tokens == END) | (step >= encoded.limit[:, None])
+        finished, which = score.masked_fill(~ended, -math.inf).max(1)
+        better = finished > best
+        best = finished.where(better, best)
+        best_text[better] = texts[better, which[better]]
+        running = ~ended & (score > best[:, None])
+    return best_text[:, :step], best
+
+
+class PrefixScores:
+    """CTC's log-probability of all continuations of `beam` hypotheses an image as they grow, token by token.
+
+    It keeps, for each hypothesis and each t, the log-probabilities that the first t steps spell it, ending in its last
+    token (`_label`) or in a blank (`_blank`); see Graves 2008, section 7.5. A further token may begin at any step before
+    which the hypothesis is complete, so that all tokens' sums over the steps are one matrix product, and only the
+    tokens chosen need the recursion over t. In float64.
+
+    log_probs: float (B, T, vocabulary); counts: int64 (B,), how many of the T steps are each row's own.
+    """
+
+    def __init__(self, log_probs: Tensor, counts: Tensor, beam: int) -> None:
+        steps = log_probs.shape[1]
+        beside = torch.arange(steps, device=counts.device) >= counts[:, None]
+        log_probs = log_probs.double().masked_fill(beside[..., None], BESIDE)
+        log_probs[..., BLANK].masked_fill_(beside, 0)
+        log_probs = log_probs.transpose(1, 2)
+        self._probs = log_probs.exp()  # (B, vocabulary, T)
+        self._summed = functional.pad(log_probs.cumsum(2), (1, 0))  # (B, vocabulary, T + 1), over the first t steps
+        self._rows = torch.arange(len(counts), device=counts.device)[:, None]
+        self._blank = self._summed[:, None, BLANK].expand(-1, beam, -1)  # (B, beam, T + 1)
+        self._label = torch.full_like(self._blank, -math.inf)
+        self._last = counts.new_full((len(counts), beam), BLANK)
+
+    def after(self) -> Tensor:
+        """Log-probability float64 (B, beam, vocabulary) of all texts that begin with a hypothesis and this token.
+
+        For `<END>`, of the hypothesis as the whole text. `IMPOSSIBLE` or less where there is no alignment.
+        """
+        complete = torch.logaddexp(self._label, self._blank)
+        scale = complete.amax(2, keepdim=True).clamp(min=IMPOSSIBLE)
+        begin = (complete - scale).exp()[..., :-1]  # before each step
+        sums = begin @ self._probs.mT
+        # The last token again is a new one only after a blank.
+        again = ((self._blank - scale).exp()[..., :-1] * self._probs[self._rows, self._last]).sum(2, keepdim=True)
+        sums.scatter_(2, self._last[..., None], again)
+        scores = sums.clamp(min=1e-300).log() + scale
+        scores[..., END] = complete[..., -1].clamp(min=IMPOSSIBLE)
+        return scores
+
+    def extend(self, parent: Tensor, token: Tensor) -> None:
+        """Go on with hypotheses `parent`, int64 (B, beam), each with `token`, int64 (B, beam), behind it."""
+        label, blank = _take(self._label, parent), _take(self._blank, parent)
+        again = token == self._last.gather(1, parent)
+        begin = torch.logaddexp(label.masked_fill(again[..., None], -math.inf), blank)
+        # r_t = p_t * (r_{t-1} + begin_{t-1}) divided by the product of the first t of p is a plain sum.
+        self._label = self._recur(begin, self._summed[self._rows, token])
+        self._blank = self._recur(self._label, self._summed[:, None, BLANK])
+        self._last = token
+
+    @staticmethod
+    def _recur(begin: Tensor, summed: Tensor) -> Tensor:
+        sums = (begin - summed)[..., :-1].logcumsumexp(2) + summed[..., 1:]
+        return functional.pad(sums, (1, 0), value=-math.inf)
+
+
+def _take(hypotheses: Tensor, parent: Tensor) -> Tensor:
+    """(B, beam, N) to the same of each hypothesis' parent."""
+    return hypotheses.gather(1, parent[..., None].expand(-1, -1, hypotheses.shape[2]))
