@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from textrec.charset import END, PAD, START, Charset
 from textrec.model import ModelConfig
+from textrec.recombination import Recombination, Span
 from textrec.runtime import TextrecError
 from textrec.samples import Split
 
@@ -34,22 +35,46 @@ class Batch(NamedTuple):
 class TextImages(Dataset[Batch]):
     """A split as a data set that is indexed by lists: `images[[3, 1, 4]]` is a `Batch` of three.
 
-    Raises TextrecError where the split has another charset, and where a text or an image is larger than the model
-    takes, naming the first and their number.
+    A share `recombine` of the samples, drawn anew for every epoch, is replaced by lines put together from the words of
+    their writers (see `recombination`).
+    Raises TextrecError where the split is empty or has another charset, and where a text or an image is larger than
+    the model takes, naming the first and their number.
     """
 
-    def __init__(self, split: Split, charset: Charset, config: ModelConfig) -> None:
+    def __init__(
+        self, split: Split, charset: Charset, config: ModelConfig, *, recombine: float = 0.0, seed: int = 0
+    ) -> None:
         self.split = split
+        if not len(split):
+            raise TextrecError(f"{split.source}: no samples are left; look at what was dropped on the way to them")
         if split.characters != charset.characters:
             raise TextrecError(
                 f"{split.source}: its characters are {split.characters!r}, the model's {charset.characters!r}; "
                 "train a model on it, or set train.data to what this one was trained on"
             )
+        self._charset, self._config = charset, config
         self._tokens = [torch.tensor([START, *charset.encode(text), END]) for text in split.text]
         lengths = np.array([len(tokens) for tokens in self._tokens])
         self._check(lengths, "tokens of text", "max_length", config.max_length)
         self._check(split.height, "pixels high", "max_height", config.max_height)
         self._check(split.width, "pixels wide", "max_width", config.max_width)
+        self._recombination = Recombination(split) if recombine else None
+        self._recombine, self._seed = recombine, seed
+        self._lines: dict[int, list[Span]] = {}  # what stands for which sample in this epoch
+        self.width = split.width
+        self.set_epoch(0)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Draw the new lines of an epoch."""
+        if self._recombination is None:
+            return
+        random = np.random.default_rng((self._seed, epoch))
+        chosen = np.flatnonzero(random.random(len(self)) < self._recombine)
+        lines = {int(index): self._recombination.line(index, random) for index in chosen}
+        width = {index: sum(span.end - span.start for span in spans) for index, spans in lines.items()}
+        self._lines = {index: spans for index, spans in lines.items() if width[index] <= self._config.max_width}
+        self.width = self.split.width.copy()
+        self.width[list(self._lines)] = [width[index] for index in self._lines]
 
     def _check(self, values: np.ndarray, unit: str, parameter: str, most: int) -> None:
         too_large = np.flatnonzero(values > most)
@@ -65,15 +90,28 @@ class TextImages(Dataset[Batch]):
 
     def __getitem__(self, indices: list[int]) -> Batch:
         """The batch of the samples at `indices`."""
-        images = [self.split.image(index) for index in indices]
+        images = [self._image(index) for index in indices]
         sizes = torch.tensor([image.shape for image in images])
         height, width = sizes.amax(0).tolist()
         padded = np.zeros((len(images), 1, height, -(-width // WIDTH_STEP) * WIDTH_STEP), np.uint8)
         for row, image in zip(padded, images, strict=True):
             row[0, : image.shape[0], : image.shape[1]] = image
-        tokens = [self._tokens[index] for index in indices]
+        tokens = [self._text(index) for index in indices]
         tokens = torch.nn.utils.rnn.pad_sequence(tokens, batch_first=True, padding_value=PAD)
         return Batch(torch.from_numpy(padded), sizes, tokens, torch.tensor(indices))
+
+    def _image(self, index: int) -> np.ndarray:
+        if index not in self._lines:
+            return self.split.image(index)
+        return np.concatenate(
+            [self.split.image(span.sample)[:, span.start : span.end] for span in self._lines[index]], 1
+        )
+
+    def _text(self, index: int) -> Tensor:
+        if index not in self._lines:
+            return self._tokens[index]
+        text = " ".join(span.text for span in self._lines[index])[: self._config.max_length - 2]
+        return torch.tensor([START, *self._charset.encode(text), END])
 
 
 class Buckets(Sampler[list[int]]):
@@ -85,29 +123,31 @@ class Buckets(Sampler[list[int]]):
 
     POOL = 16  # batches; more: less padding, fewer ways to combine samples
 
-    def __init__(self, split: Split, batch_size: int, *, shuffle: bool, seed: int = 0) -> None:
-        self._area = split.height.astype(np.int64) * split.width
+    def __init__(self, images: TextImages, batch_size: int, *, shuffle: bool, seed: int = 0) -> None:
+        self._images = images
         self._batch_size = batch_size
         self._shuffle = shuffle
         self._seed = seed
         self._epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the shuffle; Lightning calls it before every epoch."""
+        """Choose the shuffle and the new lines; Lightning calls it before every epoch."""
         self._epoch = epoch
+        self._images.set_epoch(epoch)
 
     def __len__(self) -> int:
-        return -(-len(self._area) // self._batch_size)
+        return -(-len(self._images) // self._batch_size)
 
     def __iter__(self) -> Iterator[list[int]]:
+        area = self._images.split.height.astype(np.int64) * self._images.width
         if not self._shuffle:
-            yield from self._cut(np.argsort(-self._area, kind="stable"))
+            yield from self._cut(np.argsort(-area, kind="stable"))
             return
         random = np.random.default_rng((self._seed, self._epoch))
-        order = random.permutation(len(self._area))
+        order = random.permutation(len(area))
         pool = self.POOL * self._batch_size
         pools = [order[start : start + pool] for start in range(0, len(order), pool)]
-        batches = [batch for part in pools for batch in self._cut(part[np.argsort(self._area[part], kind="stable")])]
+        batches = [batch for part in pools for batch in self._cut(part[np.argsort(area[part], kind="stable")])]
         for index in random.permutation(len(batches)):
             yield batches[index]
 
@@ -117,4 +157,4 @@ class Buckets(Sampler[list[int]]):
 
 def loader(images: TextImages, batch_size: int, *, shuffle: bool, seed: int = 0) -> DataLoader[Batch]:
     """Batches of `images`, made in the training process: nothing is decoded, so nothing is waited for."""
-    return DataLoader(images, batch_size=None, sampler=Buckets(images.split, batch_size, shuffle=shuffle, seed=seed))
+    return DataLoader(images, batch_size=None, sampler=Buckets(images, batch_size, shuffle=shuffle, seed=seed))

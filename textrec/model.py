@@ -15,7 +15,6 @@ from textrec.charset import END, PAD, START
 from textrec.params import Params
 from textrec.resnet import ResNet, ResNetConfig, valid_positions
 
-
 # On a CPU torch's fused attention takes two to four times as long to differentiate as matrix products do; those need
 # memory for their scores, and get up to this many (64 MiB in float32): any batch of lines, few paragraphs.
 PLAIN_ATTENTION = 1 << 24
