@@ -17,11 +17,16 @@ CHARSET = Charset("abcd \n")
 def config(**changes: object) -> ModelConfig:
     values = {
         "resnet": {"channels": [4, 8], "kernels": [3, 3], "strides": [2, [4, 2]]},
+        "row_step": 1,
+        "lstm_dim": 8,
+        "lstm_layers": 1,
+        "encoder_dropout": 0.0,
         "tf_dim": 16,
         "tf_fc_dim": 32,
         "tf_heads": 2,
         "tf_layers": 2,
         "tf_dropout": 0.0,
+        "learned_positions": True,
         "ctc_weight": 1.0,
         "max_length": 40,
         "max_height": 64,

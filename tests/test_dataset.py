@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ from networks import CHARSET, config, sample
 
 from textrec.charset import END, PAD, START, Charset
 from textrec.dataset import WIDTH_STEP, Buckets, TextImages, loader
+from textrec.recombination import Recombination
 from textrec.records import SPLITS
 from textrec.runtime import TextrecError
 from textrec.samples import Split, read_split, write_samples
@@ -36,18 +38,18 @@ def test_a_batch_holds_the_images_and_texts_padded(split: Split) -> None:
 
 @pytest.mark.parametrize("shuffle", [True, False])
 def test_every_sample_comes_once_an_epoch(split: Split, shuffle: bool) -> None:
-    buckets = Buckets(split, 8, shuffle=shuffle, seed=1)
+    buckets = Buckets(TextImages(split, CHARSET, config()), 8, shuffle=shuffle, seed=1)
     batches = list(buckets)
     assert len(batches) == len(buckets) == 7
     assert sorted(index for batch in batches for index in batch) == list(range(50))
 
 
 def test_batches_are_shuffled_anew_every_epoch_and_repeat_with_the_seed(split: Split) -> None:
-    one, two = (Buckets(split, 8, shuffle=True, seed=1) for _ in range(2))
+    one, two = (Buckets(TextImages(split, CHARSET, config()), 8, shuffle=True, seed=1) for _ in range(2))
     assert list(one) == list(two)
     one.set_epoch(1)
     assert list(one) != list(two)
-    assert list(Buckets(split, 8, shuffle=True, seed=2)) != list(two)
+    assert list(Buckets(TextImages(split, CHARSET, config()), 8, shuffle=True, seed=2)) != list(two)
 
 
 def test_images_of_like_width_share_a_batch(split: Split) -> None:
@@ -55,13 +57,89 @@ def test_images_of_like_width_share_a_batch(split: Split) -> None:
         return sum(int((split.width[batch].max() - split.width[batch]).sum()) for batch in batches)
 
     random = np.random.default_rng(0).permutation(50)
-    assert padding(list(Buckets(split, 8, shuffle=True))) < 0.5 * padding([*map(list, np.array_split(random, 7))])
+    buckets = Buckets(TextImages(split, CHARSET, config()), 8, shuffle=True)
+    assert padding(list(buckets)) < 0.5 * padding([*map(list, np.array_split(random, 7))])
 
 
 def test_the_loader_gives_batches(split: Split) -> None:
     batches = list(loader(TextImages(split, CHARSET, config()), 16, shuffle=True))
     assert [len(batch.images) for batch in batches].count(16) == 3
     assert all(batch.images.dtype == torch.uint8 for batch in batches)
+
+
+def brightness(text: str) -> list[int]:
+    return [20 * (1 + "abcd".index(character)) for character in text.replace(" ", "")]
+
+
+@pytest.fixture
+def words(tmp_path: Path) -> Split:
+    """Lines by two writers whose every character is a block of 8 columns of its own brightness, a blank 4 dark ones, with
+    half a blank before and behind.
+    """
+    samples = []
+    for index, text in enumerate(["ab c", "d ca", "a b c d", "bb dd", "ca", "abc d"]):
+        item = sample(f"s-{index}", text, width=8 * len(brightness(text)) + 4 * len(text.split()))
+        item.image[:] = 0
+        ranges, x = [], 2
+        for word in text.split():
+            ranges.append((x, x + 8 * len(word)))
+            for value in brightness(word):
+                item.image[:, x : x + 8] = value
+                x += 8
+            x += 4
+        samples.append(replace(item, writer=f"w{index % 2}", words=tuple(ranges)))
+    rows = ((name, item) for name in SPLITS for item in samples)
+    write_samples(tmp_path / "w.h5", rows, source="w", line_height=28, characters=CHARSET.characters)
+    return read_split(tmp_path / "w.h5", "train")
+
+
+def test_recombined_lines_show_their_text_and_are_as_wide_as_the_sampler_thinks(words: Split) -> None:
+    images = TextImages(words, CHARSET, config(), recombine=1.0, seed=1)
+    seen = set()
+    for epoch in range(20):
+        images.set_epoch(epoch)
+        batch = images[list(range(6))]
+        assert batch.sizes[:, 1].tolist() == images.width.tolist()
+        for image, size, tokens in zip(batch.images, batch.sizes, batch.tokens, strict=True):
+            text = CHARSET.decode(tokens[1:].tolist())
+            seen.add(text)
+            row = image[0, 0, : size[1]].numpy()
+            assert row[row > 0][::8].tolist() == brightness(text)
+            assert len(row) == 8 * len(brightness(text)) + 4 * len(text.split())
+    assert len(seen - set(words.text)) > 20
+
+
+def test_a_recombined_line_is_by_one_writer(words: Split) -> None:
+    made = Recombination(words)
+    for index in range(6):
+        spans = [span for _ in range(20) for span in made.line(index, np.random.default_rng(_))]
+        assert {words.writer[span.sample] for span in spans} == {words.writer[index]}
+
+
+def test_words_whose_gap_is_not_known_stay_together(words: Split) -> None:
+    ranges = words.words.copy()
+    ranges[1] = -1  # "c" of "ab c"
+    made = Recombination(replace(words, words=ranges))
+    texts = {span.text for seed in range(50) for span in made.line(0, np.random.default_rng(seed)) if span.sample == 0}
+    assert texts == {"ab c"}
+
+
+def test_recombination_is_anew_every_epoch_and_repeats_with_the_seed(words: Split) -> None:
+    one, two = (TextImages(words, CHARSET, config(), recombine=0.5, seed=1) for _ in range(2))
+
+    def texts(images: TextImages) -> list[list[int]]:
+        return images[list(range(6))].tokens.tolist()
+
+    assert texts(one) == texts(two)
+    one.set_epoch(1)
+    assert texts(one) != texts(two)
+    two.set_epoch(1)
+    assert texts(one) == texts(two)
+
+
+def test_a_split_without_samples_is_refused(split: Split) -> None:
+    with pytest.raises(TextrecError, match="a: no samples are left"):
+        TextImages(replace(split, offset=split.offset[:0]), CHARSET, config())
 
 
 @pytest.mark.parametrize(

