@@ -12,12 +12,14 @@ One group per split (train, val, test). Images have their own sizes and are pack
     listed      uint8 (n,)       1 where the official task list names the sample
     words       int32 (m, 2)     x-ranges [start, end) of the blank-separated words, (-1, -1) where unknown
     word_count  int32 (n,)       how many rows of `words` belong to each sample
+    lines       int32 (k, 2)     y-ranges [top, bottom) of the lines of text, where known
+    line_count  int32 (n,)       how many rows of `lines` belong to each sample
 
 Root attributes: `format` (version), `line_height` (pixels), `source`, `characters` (the charset).
 The bytes depend on the samples and their order alone: no timestamps, no compression library, no padding.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -31,19 +33,26 @@ from textrec.charset import Charset
 from textrec.records import SPLITS, Sample
 from textrec.runtime import TextrecError, atomic
 
-FORMAT = 1
+FORMAT = 2
 TEXTS = ("text", "id", "writer")
-ARRAYS = ("pixels", "offset", "height", "width", "listed", "words", "word_count")
+ARRAYS = ("pixels", "offset", "height", "width", "listed", "words", "word_count", "lines", "line_count")
 CHUNK = 1 << 20  # bytes of pixels in a chunk of the file; also how much is buffered before writing
 
 
 def write_samples(
-    path: str | Path, samples: Iterable[tuple[str, Sample]], *, source: str, line_height: int, characters: str
+    path: str | Path,
+    samples: Iterable[tuple[str, Sample]],
+    *,
+    source: str,
+    line_height: int,
+    characters: str,
+    may_be_empty: Collection[str] = (),
 ) -> None:
     """Write (split, sample) pairs in their order; the file appears under its name once all are written.
 
     Memory holds the packed file, and no image twice.
-    Raises TextrecError on a character outside `characters`, an id that stands twice in a split, and an empty split.
+    Raises TextrecError on a character outside `characters`, an id that stands twice in a split, and a split without
+    samples other than those that `may_be_empty`.
     """
     charset = Charset(characters)
     with hdf5.create(path) as file:
@@ -56,7 +65,7 @@ def write_samples(
                 raise TextrecError(f"{path}: id {sample.id} stands twice in split {split}; ids must be unique")
             groups[split].add(sample)
         for split, group in groups.items():
-            if not group.samples:
+            if not group.samples and split not in may_be_empty:
                 raise TextrecError(f"{path}: split {split} is empty; look at what was dropped on the way to it")
             group.finish()
 
@@ -67,7 +76,7 @@ class _SplitWriter:
     def __init__(self, group: h5py.Group) -> None:
         self._group = group
         self._pixels = group.create_dataset("pixels", (0,), np.uint8, maxshape=(None,), chunks=(CHUNK,))
-        self._buffer: list[np.ndarray] = []
+        self._buffer = [np.zeros(0, np.uint8)]
         self._buffered = 0
         self._shapes: list[tuple[int, int]] = []
         self.samples: dict[str, Sample] = {}  # by id, without their images
@@ -90,10 +99,11 @@ class _SplitWriter:
 
     def finish(self) -> None:
         self._flush(self._buffered)
-        shapes = np.array(self._shapes, np.int64)
+        shapes = np.array(self._shapes, np.int64).reshape(-1, 2)
         sizes = shapes.prod(axis=1)
         samples = self.samples.values()
         words = [word for sample in samples for word in sample.words]
+        lines = [line for sample in samples for line in sample.lines]
         columns: dict[str, Any] = {
             "offset": np.cumsum(sizes) - sizes,
             "height": shapes[:, 0].astype(np.int32),
@@ -101,12 +111,14 @@ class _SplitWriter:
             "listed": np.array([sample.listed for sample in samples], np.uint8),
             "words": np.array(words, np.int32).reshape(-1, 2),
             "word_count": np.array([len(sample.words) for sample in samples], np.int32),
+            "lines": np.array(lines, np.int32).reshape(-1, 2),
+            "line_count": np.array([len(sample.lines) for sample in samples], np.int32),
         }
         for name, column in columns.items():
             self._group.create_dataset(name, data=column)
         for name in TEXTS:  # of fixed length: what HDF5 pads with is then known
             values = [getattr(sample, name).encode() for sample in samples]
-            kind = h5py.string_dtype("utf-8", max(map(len, values)) or 1)
+            kind = h5py.string_dtype("utf-8", max(map(len, values), default=0) or 1)
             self._group.create_dataset(name, data=np.array(values, kind))
 
 
@@ -127,6 +139,8 @@ class Split:
     listed: np.ndarray
     words: np.ndarray
     word_count: np.ndarray
+    lines: np.ndarray
+    line_count: np.ndarray
     text: list[str]
     id: list[str]
     writer: list[str]
@@ -145,17 +159,22 @@ class Split:
 
     def samples(self) -> Iterator[Sample]:
         """The samples in their order; images are views on `pixels`."""
-        ends = np.cumsum(self.word_count)
-        for index, end in enumerate(ends):
-            words = self.words[end - self.word_count[index] : end]
+        words, lines = (_ragged(*columns) for columns in ((self.words, self.word_count), (self.lines, self.line_count)))
+        for index in range(len(self)):
             yield Sample(
                 id=self.id[index],
                 text=self.text[index],
                 writer=self.writer[index],
                 image=self.image(index),
-                words=tuple((int(start), int(stop)) for start, stop in words),
+                words=words[index],
+                lines=lines[index],
                 listed=bool(self.listed[index]),
             )
+
+
+def _ragged(ranges: np.ndarray, counts: np.ndarray) -> list[tuple[tuple[int, int], ...]]:
+    """Rows of `ranges` by sample, `counts` of them each."""
+    return [tuple(map(tuple, part.tolist())) for part in np.split(ranges, np.cumsum(counts)[:-1])]
 
 
 def read_split(path: str | Path, split: str) -> Split:
@@ -180,6 +199,27 @@ def read_split(path: str | Path, split: str) -> Split:
     return Split(**arrays, **texts, **attributes, line_height=line_height)
 
 
+def mix_samples(path: str | Path, real: str | Path, made: str | Path, *, source: str) -> None:
+    """Write the training samples of two files, and val and test of the file `real`, to a third.
+
+    Where `made` has no training samples the mixture has none either: trained on, it would be `real` by another name.
+    """
+    split = read_split(made, "train")
+    parts = [("train", real), ("train", made)] if len(split) else []
+    write_samples(
+        path,
+        (
+            (part, sample)
+            for part, file in [*parts, ("val", real), ("test", real)]
+            for sample in read_split(file, part).samples()
+        ),
+        source=source,
+        line_height=split.line_height,
+        characters=split.characters,
+        may_be_empty=("train",),
+    )
+
+
 # ---- the contact sheet ----
 
 SHEET_WIDTH = 1600  # pixels
@@ -189,7 +229,6 @@ FONT_SIZE = 14
 
 def contact_sheet(path: str | Path, sample_file: str | Path, *, per_split: int = 12) -> None:
     """Draw samples of each split, evenly spaced over it, each under its id, writer and text, as a PNG for a person."""
-    font = ImageFont.load_default(FONT_SIZE)
     pieces: list[tuple[str, Image.Image | None]] = []
     with h5py.File(sample_file, "r") as file:
         for split in SPLITS:
@@ -201,6 +240,12 @@ def contact_sheet(path: str | Path, sample_file: str | Path, *, per_split: int =
                 pixels = group["pixels"][start : start + height * width].reshape(height, width)
                 name, writer, text = (group[column][index].decode() for column in ("id", "writer", "text"))
                 pieces.append((f"{name}  (writer {writer})  {text}", Image.fromarray(255 - pixels)))
+    draw_sheet(path, pieces)
+
+
+def draw_sheet(path: str | Path, pieces: list[tuple[str, Image.Image | None]]) -> None:
+    """Write captions, each with its image below, one under the other as a PNG; a caption without one is a heading."""
+    font = ImageFont.load_default(FONT_SIZE)
     heights = [_caption_height(caption) + (image.height if image else 0) + MARGIN for caption, image in pieces]
     width = max(SHEET_WIDTH, *(image.width + 2 * MARGIN for _, image in pieces if image))
     sheet = Image.new("L", (width, sum(heights) + MARGIN), 255)
