@@ -1,9 +1,11 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from textrec.records import Prediction
-from textrec.report import errors_page, mark_differences, table
+from textrec.report import errors_page, mark_differences, read_json, summary
+from textrec.runtime import TextrecError
 
 
 def test_differences_are_marked_and_escaped() -> None:
@@ -12,33 +14,45 @@ def test_differences_are_marked_and_escaped() -> None:
     assert read == "a &lt;b&gt; <ins>b</ins>at<ins>!</ins>"
 
 
-def test_the_page_shows_each_error_with_its_image(tmp_path: Path) -> None:
+def test_the_page_shows_each_error_with_its_image_and_the_tables(tmp_path: Path) -> None:
     image = np.zeros((28, 60), np.uint8)
     predictions = [Prediction(f"s-{i}", "<w>", True, "truth", "truht", 0.5, {"ar": "truht"}) for i in range(2)]
-    errors_page(tmp_path / "errors.html", "CER 1 %", [(prediction, 2, image) for prediction in predictions])
+    tables = {"Confusions": [{"truth": "<space>", "count": 3, "share": 0.25}] * 101, "Nothing": []}
+    errors_page(tmp_path / "errors.html", "CER 1 %", tables, [(prediction, 2, image) for prediction in predictions])
     page = (tmp_path / "errors.html").read_text()
     assert page.count("data:image/png;base64,") == 2
     assert "CER 1 %" in page
     assert "writer &lt;w&gt;" in page
     assert "2 errors in 5 characters" in page
+    assert page.count("<tr><td>&lt;space&gt;<td>3<td>25.0%") == 100
+    assert "The 2 worst" in page
 
 
-def test_the_table_shows_rates_with_their_intervals() -> None:
-    row = {"samples": 7, "cer": 0.05, "cer_low": 0.04, "cer_high": 0.06, "perfect": 0.5}
-    row |= {"wer": 0.2, "wer_low": 0.1, "wer_high": 0.3}
-    lines = table(row | {"listed": row | {"samples": 6}}).splitlines()
-    assert lines[1].split() == [
-        "test",
-        "split",
-        "7",
-        "5.00%",
-        "[4.00%,",
-        "6.00%]",
-        "20.00%",
-        "[10.00%,",
-        "30.00%]",
-        "50.0%",
+def test_the_summary_shows_rates_with_their_intervals_and_the_most_frequent_errors() -> None:
+    row = {"lines": "all", "decoder": "joint", "samples": 7, "perfect": 0.5, "samples_per_second": 12.34}
+    row |= {"cer": 0.05, "cer_low": 0.04, "cer_high": 0.06, "wer": 0.2, "wer_low": 0.1, "wer_high": 0.3}
+    row |= {"cer_above": 0.01, "cer_above_low": -0.02, "cer_above_high": 0.03}
+    writers = [{"writer": f"w{i}", "cer": 0.3 - i / 10} for i in range(3)]
+    lengths = [{"from": 1, "to": 10, "cer": 0.125}]
+    confusions = [{"kind": "substitution", "truth": "e", "read": "o", "count": 3}]
+    confusions += [{"kind": "deletion", "truth": "l", "read": "", "count": 2}]
+    lines = summary([row, row | {"lines": "listed", "decoder": "ar"}], writers, lengths, confusions).splitlines()
+    rates = "5.00% [4.00%, 6.00%] +1.00% [-2.00%, +3.00%] 20.00% [10.00%, 30.00%]"
+    assert " ".join(lines[1].split()) == f"all joint {rates} 50.0% 7 12.3"
+    assert len({len(line) for line in lines[:3]}) == 1
+    assert lines[4:] == [
+        "CER by length: 1-10 12.5%",
+        "CER by writer: median of 3 20.0%, highest w0 30.0%, w1 20.0%, w2 10.0%",
+        "substitutions (3): e as o 3",
+        "deletions (2): l 2",
+        "insertions (0): none",
     ]
-    assert lines[2].startswith("officially listed")
-    assert len({len(line) for line in lines}) == 1
-    assert len(table(row).splitlines()) == 2
+
+
+def test_a_missing_or_damaged_file_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "decoders.json"
+    with pytest.raises(TextrecError, match=r"decoders.json: not found; run `dvc repro` or `dvc pull` to get it"):
+        read_json(path)
+    path.write_text("<<<<<<< HEAD")
+    with pytest.raises(TextrecError, match=r"decoders.json: not JSON \(.*\); remove it and run `dvc repro`"):
+        read_json(path)

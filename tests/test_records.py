@@ -1,0 +1,28 @@
+from pathlib import Path
+
+import pytest
+
+from textrec.records import Prediction, read_predictions, write_predictions
+from textrec.runtime import TextrecError
+
+
+def test_predictions_survive_their_file(tmp_path: Path) -> None:
+    readings = {"ar": 'a "b"\nc', "ctc": "", "joint": "ä"}
+    predictions = [Prediction(f"s-{i}", "w", bool(i), "truth", "ä", 0.5, readings) for i in range(2)]
+    write_predictions(tmp_path / "test.jsonl", predictions)
+    assert read_predictions(tmp_path / "test.jsonl") == predictions
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("", "test.jsonl: holds no predictions; run `dvc repro -f predict`"),
+        ('{"id": "s-0"}\n', "test.jsonl: not predictions of this version .*missing 6 .*; run `dvc repro -f predict`"),
+        ('{"id": "s-0"\n', "test.jsonl: not predictions of this version .*; run `dvc repro -f predict`"),
+    ],
+)
+def test_other_content_is_refused(tmp_path: Path, content: str, problem: str) -> None:
+    path = tmp_path / "test.jsonl"
+    path.write_text(content)
+    with pytest.raises(TextrecError, match=problem):
+        read_predictions(path)
