@@ -64,8 +64,9 @@ class Augment(nn.Module):
         return ink.to(torch.uint8)[:, None]
 
     def _warp(self, ink: Tensor, down: Tensor, across: Tensor, height: Tensor, width: Tensor) -> Tensor:
-        """Slant, slope, shrink, shift and elastic warp in one sampling; black comes in from outside.
+        """Slant, slope, shrink, shift and elastic warp in one sampling.
 
+        Black comes in from outside, and is near enough to paper: in 95 % of IAM's crops that is 7 of 255 or less.
         ink: float (B, H, W); down, across: the pixels' places, float (H,), (W,); height, width: (B, 1, 1).
         """
         params, line = self._params, self._line_height
