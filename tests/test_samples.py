@@ -21,7 +21,7 @@ def sample(name, height=28, width=60, **changes):
 
 SAMPLES = [
     ("train", sample("a", width=40, words=((0, 10), (-1, -1), (20, 40)))),
-    ("test", sample("a", height=56, text="two\nlines", writer="")),
+    ("test", sample("a", height=56, text="two\nlines", writer="", lines=((0, 30), (25, 56)))),
     ("val", sample("b", height=1, width=1, text="", listed=False)),
     ("train", sample("c", height=999, width=1500, text="é & ß", writer="ü")),  # more than a chunk
     ("train", sample("d")),
@@ -116,7 +116,7 @@ def test_a_file_that_is_missing_damaged_or_of_another_format_is_named(tmp_path):
         read_split(path, "train")
     with h5py.File(path, "r+") as file:
         file.attrs["format"] = 99
-    with pytest.raises(TextrecError, match=r"samples\.h5: sample format 99, this version reads 1"):
+    with pytest.raises(TextrecError, match=r"samples\.h5: sample format 99, this version reads 2"):
         read_split(path, "train")
 
 

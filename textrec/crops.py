@@ -80,7 +80,7 @@ def crop_lines(form: Form, *, archive: str | Path, line_height: int) -> list[tup
     for line, region in zip(form.lines, line_regions(form), strict=True):
         pixels = _resample(image, _scaled(region, image, form), line_height)
         words = _word_ranges(line, region, pixels.shape[1])
-        samples.append((form.split, Sample(line.id, line.text, form.writer, pixels, words, line.listed)))
+        samples.append((form.split, Sample(line.id, line.text, form.writer, pixels, words, listed=line.listed)))
     return samples
 
 
@@ -93,11 +93,16 @@ def crop_paragraph(form: Form, *, archive: str | Path, line_height: int) -> list
     regions = line_regions(form)
     left, top = min(region.x for region in regions), min(region.y for region in regions)
     right, bottom = max(region.right for region in regions), max(region.bottom for region in regions)
-    bounds = _scaled(Box(left, top, right - left, bottom - top), image, form)
+    whole = Box(left, top, right - left, bottom - top)
     text = "\n".join(line.text for line in form.lines)
     listed = all(line.listed for line in form.lines)
+    bounds = _scaled(whole, image, form)
     pixels = _resample(image, bounds, line_height * len(regions))
-    return [(form.split, Sample(form.id, text, form.writer, pixels, listed=listed))]
+    words = [word for line in form.lines for word in _word_ranges(line, whole, pixels.shape[1])]
+    scale = pixels.shape[0] / (bounds[3] - bounds[1])
+    edges = [_scaled(region, image, form) for region in regions]
+    lines = [(round((top - bounds[1]) * scale), round((bottom - bounds[1]) * scale)) for _, top, _, bottom in edges]
+    return [(form.split, Sample(form.id, text, form.writer, pixels, tuple(words), tuple(lines), listed))]
 
 
 def crop_forms(
@@ -132,7 +137,7 @@ def _resample(image: Image.Image, bounds: Bounds, height: int) -> np.ndarray:
 
 
 def _word_ranges(line: Line, region: Box, width: int) -> tuple[tuple[int, int], ...]:
-    """The x-range [start, end) of each word in a crop `width` pixels wide, (-1, -1) where unknown.
+    """The x-range [start, end) of each word of a line in a crop of `region`, `width` pixels wide; (-1, -1): unknown.
 
     Unknown is also a range that holds another word's, or one of several words that spans the whole line: its box is
     the line's (rebuilt archives give such a box to a line's first word).

@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from textrec.charset import END, PAD, START, Charset
 from textrec.model import ModelConfig
-from textrec.recombination import Recombination, Span
+from textrec.recombination import Made, Recombination
 from textrec.runtime import TextrecError
 from textrec.samples import Split
 
@@ -35,8 +35,8 @@ class Batch(NamedTuple):
 class TextImages(Dataset[Batch]):
     """A split as a data set that is indexed by lists: `images[[3, 1, 4]]` is a `Batch` of three.
 
-    A share `recombine` of the samples, drawn anew for every epoch, is replaced by lines put together from the words of
-    their writers (see `recombination`).
+    A share `recombine` of the samples, drawn anew for every epoch, is replaced by samples put together from words of
+    the split (see `recombination`).
     Raises TextrecError where the split is empty or has another charset, and where a text or an image is larger than
     the model takes, naming the first and their number.
     """
@@ -60,21 +60,29 @@ class TextImages(Dataset[Batch]):
         self._check(split.width, "pixels wide", "max_width", config.max_width)
         self._recombination = Recombination(split) if recombine else None
         self._recombine, self._seed = recombine, seed
-        self._lines: dict[int, list[Span]] = {}  # what stands for which sample in this epoch
-        self.width = split.width
+        self._made: dict[int, Made] = {}  # what stands for which sample in this epoch
+        self.area = split.height.astype(np.int64) * split.width
         self.set_epoch(0)
 
     def set_epoch(self, epoch: int) -> None:
-        """Draw the new lines of an epoch."""
+        """Draw the new samples of an epoch."""
         if self._recombination is None:
             return
         random = np.random.default_rng((self._seed, epoch))
         chosen = np.flatnonzero(random.random(len(self)) < self._recombine)
-        lines = {int(index): self._recombination.line(index, random) for index in chosen}
-        width = {index: sum(span.end - span.start for span in spans) for index, spans in lines.items()}
-        self._lines = {index: spans for index, spans in lines.items() if width[index] <= self._config.max_width}
-        self.width = self.split.width.copy()
-        self.width[list(self._lines)] = [width[index] for index in self._lines]
+        made = {int(index): self._recombination.make(int(index), random) for index in chosen}
+        self._made = {index: new for index, new in made.items() if self._fits(new)}
+        self.area = self.split.height.astype(np.int64) * self.split.width
+        self.area[list(self._made)] = [new.height * new.width for new in self._made.values()]
+
+    def _fits(self, made: Made) -> bool:
+        config = self._config
+        sizes = (
+            (made.height, config.max_height),
+            (made.width, config.max_width),
+            (len(made.text), config.max_length - 2),
+        )
+        return all(size <= most for size, most in sizes)
 
     def _check(self, values: np.ndarray, unit: str, parameter: str, most: int) -> None:
         too_large = np.flatnonzero(values > most)
@@ -101,17 +109,14 @@ class TextImages(Dataset[Batch]):
         return Batch(torch.from_numpy(padded), sizes, tokens, torch.tensor(indices))
 
     def _image(self, index: int) -> np.ndarray:
-        if index not in self._lines:
-            return self.split.image(index)
-        return np.concatenate(
-            [self.split.image(span.sample)[:, span.start : span.end] for span in self._lines[index]], 1
-        )
+        if self._recombination and index in self._made:
+            return self._recombination.draw(self._made[index])
+        return self.split.image(index)
 
     def _text(self, index: int) -> Tensor:
-        if index not in self._lines:
-            return self._tokens[index]
-        text = " ".join(span.text for span in self._lines[index])[: self._config.max_length - 2]
-        return torch.tensor([START, *self._charset.encode(text), END])
+        if index in self._made:
+            return torch.tensor([START, *self._charset.encode(self._made[index].text), END])
+        return self._tokens[index]
 
 
 class Buckets(Sampler[list[int]]):
@@ -139,7 +144,7 @@ class Buckets(Sampler[list[int]]):
         return -(-len(self._images) // self._batch_size)
 
     def __iter__(self) -> Iterator[list[int]]:
-        area = self._images.split.height.astype(np.int64) * self._images.width
+        area = self._images.area
         if not self._shuffle:
             yield from self._cut(np.argsort(-area, kind="stable"))
             return

@@ -1,4 +1,4 @@
-"""Lines that nobody wrote: spans of words from lines of one writer, set side by side while training."""
+"""Samples that nobody wrote: words of one writer side by side as new lines, such lines stacked as new paragraphs."""
 
 import itertools
 from typing import NamedTuple
@@ -8,53 +8,135 @@ import numpy as np
 from textrec.samples import Split
 
 LONGEST_SPAN = 4  # pieces; longer ones repeat the training text, shorter ones lose its language
+MARGIN = 8  # most pixels kept before the first and behind the last word of a line; about a blank
 NARROWEST_GAP = 2  # pixels between two words that are cut apart; narrower ones touch
 
 
 class Span(NamedTuple):
-    """Columns [start, end) of a sample's image, and the text that they show."""
+    """The box [left, right) x [top, bottom) of a sample's image, and the text that it shows."""
 
     sample: int
-    start: int
-    end: int
+    left: int
+    right: int
+    top: int
+    bottom: int
     text: str
 
 
-class Recombination:
-    """The lines of a split cut into pieces, to be put together anew.
+class Made(NamedTuple):
+    """A new sample: `spans`, each with the x and y in pixels where it goes in an image of `height` x `width`.
+
+    `paper` is the brightness of its ground, that of the lightest span.
+    """
+
+    spans: list[tuple[Span, int, int]]
+    text: str
+    height: int
+    width: int
+    paper: int
+
+
+class _Line(NamedTuple):
+    """A line of text in the split: its pieces from left to right, and the pixels down to where the next one begins.
 
     A piece is a word with half of the gap on either side, or several words where the gap between them is not known.
     """
 
+    pieces: list[Span]
+    advance: int
+    paper: int
+
+
+class Recombination:
+    """The lines of a split cut into pieces, to be put together anew."""
+
     def __init__(self, split: Split) -> None:
         self._split = split
-        self._cuts: list[np.ndarray] = []  # per sample: the edges of its pieces in pixels
-        self._texts: list[list[str]] = []  # per sample: what each piece says
-        ends = np.cumsum(split.word_count)
-        for index, (end, count) in enumerate(zip(ends, split.word_count, strict=True)):
-            ranges, words = split.words[end - count : end], split.text[index].split(" ")
-            left, right = ranges[:-1, 1], ranges[1:, 0]
-            known = (ranges[:-1, 0] >= 0) & (right >= 0) & (right - left >= NARROWEST_GAP)
-            breaks = [0, *(np.flatnonzero(known) + 1).tolist(), len(words)]
-            self._texts.append([" ".join(words[a:b]) for a, b in itertools.pairwise(breaks)])
-            self._cuts.append(np.concatenate([[0], (left + right)[known] // 2, [split.width[index]]]))
-        writers, self._writer = np.unique(split.writer, return_inverse=True)
-        self._lines_of = [np.flatnonzero(self._writer == writer) for writer in range(len(writers))]
+        self._lines: list[_Line] = []
+        self._lines_of: dict[str, list[int]] = {}  # writer -> lines
+        self._own: list[list[int]] = []  # sample -> lines
+        for index, sample in enumerate(split.samples()):
+            height, width = sample.image.shape
+            texts, rows = sample.text.split("\n"), sample.lines or ((0, height),)
+            if len(texts) != len(rows):
+                raise ValueError(f"{split.source}: {sample.id} has {len(texts)} lines of text, {len(rows)} of pixels")
+            ranges = np.array(sample.words or [(-1, -1)] * len(sample.text.split()), int).reshape(-1, 2)
+            ends = np.cumsum([len(text.split()) for text in texts])
+            paper = int(np.median(sample.image))
+            first, advance = len(self._lines), height
+            for number, (text, (top, bottom)) in enumerate(zip(texts, rows, strict=True)):
+                words = text.split()
+                of_line = ranges[ends[number] - len(words) : ends[number]]
+                if number + 1 < len(rows):
+                    advance = rows[number + 1][0] - top  # below the last line as below the one before
+                pieces = _pieces(index, words, of_line, width, top, bottom)
+                self._lines.append(_Line(pieces, advance, paper))
+            self._own.append([*range(first, len(self._lines))])
+            self._lines_of.setdefault(sample.writer, []).extend(self._own[-1])
 
-    def line(self, index: int, random: np.random.Generator) -> list[Span]:
-        """A new line by the writer of sample `index`, about as wide: spans of pieces of any lines of that writer."""
-        lines = self._lines_of[self._writer[index]]
+    def make(self, index: int, random: np.random.Generator) -> Made:
+        """A new sample in place of sample `index`, of as many lines.
+
+        A line: spans of pieces of any lines of its writer, about as wide. A paragraph: such lines by any writers.
+        """
+        own = self._own[index]
+        chosen = own if len(own) == 1 else [int(line) for line in random.integers(len(self._lines), size=len(own))]
+        placed: list[tuple[Span, int, int]] = []
+        texts, top, height, width = [], 0, 0, 0
+        for number in chosen:
+            line = self._lines[number]
+            spans = self._line(number, random)
+            middle = top + max(span.bottom - span.top for span in spans) / 2
+            x = 0
+            for span in spans:
+                y = max(0, int(middle - (span.bottom - span.top) / 2))
+                placed.append((span, x, y))
+                x += span.right - span.left
+                height = max(height, y + span.bottom - span.top)
+            texts.append(" ".join(span.text for span in spans))
+            width = max(width, x)
+            top += line.advance
+        paper = max(self._lines[self._own[span.sample][0]].paper for span, _, _ in placed)
+        return Made(placed, "\n".join(texts), height, width, paper)
+
+    def draw(self, made: Made) -> np.ndarray:
+        """The image of a new sample: uint8 (height, width), white ink on black; where spans overlap all ink stays."""
+        # One paper, or its edges would show where a span is.
+        canvas = np.full((made.height, made.width), made.paper, np.uint8)
+        for span, x, y in made.spans:
+            pixels = self._split.image(span.sample)[span.top : span.bottom, span.left : span.right]
+            place = canvas[y : y + pixels.shape[0], x : x + pixels.shape[1]]
+            np.maximum(place, pixels, out=place)
+        return canvas
+
+    def _line(self, number: int, random: np.random.Generator) -> list[Span]:
+        """Spans of pieces, in total about as wide as line `number`, from any lines of its writer."""
+        pieces = self._lines[number].pieces
+        lines = self._lines_of[self._split.writer[pieces[0].sample]]
+        wanted = pieces[-1].right - pieces[0].left
         spans: list[Span] = []
-        wanted = int(self._split.width[index])
         while wanted > 0:
-            sample = int(lines[random.integers(len(lines))])
-            cuts, texts = self._cuts[sample], self._texts[sample]
-            start = int(random.integers(len(texts)))
-            end = min(len(texts), start + int(random.integers(1, LONGEST_SPAN + 1)))
-            span = Span(sample, int(cuts[start]), int(cuts[end]), " ".join(texts[start:end]))
-            width = span.end - span.start
+            source = self._lines[lines[random.integers(len(lines))]].pieces
+            start = int(random.integers(len(source)))
+            drawn = source[start : start + int(random.integers(1, LONGEST_SPAN + 1))]
+            span = drawn[0]._replace(right=drawn[-1].right, text=" ".join(piece.text for piece in drawn))
+            width = span.right - span.left
             if spans and width > 2 * wanted:  # nearer to what is wanted without it
                 break
             spans.append(span)
             wanted -= width
         return spans
+
+
+def _pieces(sample: int, words: list[str], ranges: np.ndarray, width: int, top: int, bottom: int) -> list[Span]:
+    """Cut a line in the middle of its known gaps."""
+    left, right = ranges[:-1, 1], ranges[1:, 0]
+    known = (ranges[:-1, 0] >= 0) & (right >= 0) & (right - left >= NARROWEST_GAP)
+    breaks = [0, *(np.flatnonzero(known) + 1).tolist(), len(words)]
+    first = max(0, ranges[0, 0] - MARGIN) if ranges[0, 0] >= 0 else 0
+    last = min(width, ranges[-1, 1] + MARGIN) if ranges[-1, 1] >= 0 else width
+    cuts = [int(first), *((left + right)[known] // 2).tolist(), int(last)]
+    return [
+        Span(sample, cuts[i], cuts[i + 1], top, bottom, " ".join(words[start:end]))
+        for i, (start, end) in enumerate(itertools.pairwise(breaks))
+    ]

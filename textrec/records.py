@@ -74,6 +74,7 @@ class Sample:
     image: uint8 (height, width), white ink (255) on black (0).
     words: for each blank-separated word of `text` its x-range [start, end) in the image, (-1, -1) where unknown;
         empty where none is known.
+    lines: for each line of `text` its y-range [top, bottom) in the image; empty where it is not known.
     listed: whether the official task list names it.
     """
 
@@ -82,6 +83,7 @@ class Sample:
     writer: str
     image: np.ndarray
     words: tuple[tuple[int, int], ...] = ()
+    lines: tuple[tuple[int, int], ...] = ()
     listed: bool = True
 
 

@@ -76,7 +76,7 @@ def stack_paragraphs(
         )
     lines = [line for number, form in enumerate(forms) for line in _measure(form, number)]
     ids = [f"synth-{number:05d}" for number in range(params.count)]
-    texts, canvases = [], []
+    texts, canvases, places = [], [], []
     pieces: list[list[_Piece]] = [[] for _ in forms]
     for number, paragraph_id in enumerate(ids):
         random = np.random.Generator(np.random.PCG64([params.seed, *paragraph_id.encode()]))
@@ -85,6 +85,7 @@ def stack_paragraphs(
         boxes = _stack(drawn, line_height)
         for line, box in zip(drawn, boxes, strict=True):
             pieces[line.form].append(_Piece(number, line.index, box))
+        places.append(tuple((box.y, box.bottom) for box in boxes))
         texts.append("\n".join(line.text for line in drawn))
         canvases.append(np.zeros((line_height * len(drawn), max(box.right for box in boxes)), np.uint8))
 
@@ -98,9 +99,9 @@ def stack_paragraphs(
             place = canvases[piece.paragraph][box.y : box.bottom, box.x : box.right]
             np.maximum(place, image, out=place)  # where lines overlap, the ink of both stays
             papers[piece.paragraph] = max(papers[piece.paragraph], np.median(image))
-    for paragraph_id, text, canvas, paper in zip(ids, texts, canvases, papers, strict=True):
+    for paragraph_id, text, canvas, lines, paper in zip(ids, texts, canvases, places, papers, strict=True):
         np.maximum(canvas, paper, out=canvas, casting="unsafe")  # one paper, or its edges would show where a line is
-        yield Sample(id=paragraph_id, text=text, writer=paragraph_id, image=canvas)
+        yield Sample(id=paragraph_id, text=text, writer=paragraph_id, image=canvas, lines=lines)
 
 
 def _measure(form: Form, number: int) -> list[_Line]:
