@@ -16,6 +16,7 @@ def main() -> None:
     from dvclive.lightning import DVCLiveLogger
     from pytorch_lightning import seed_everything
 
+    from textrec.augmentation import augmentation_sheet
     from textrec.dataset import TextImages
     from textrec.model import ModelConfig
     from textrec.recognizer import Recognizer
@@ -29,7 +30,11 @@ def main() -> None:
     train, val = (read_split(f"data/processed/{params.data}.h5", split) for split in ("train", "val"))
     charset = Charset(train.characters)
     recognizer = Recognizer.build(config, charset, line_height=train.line_height)
-    images = {"train": TextImages(train, charset, config), "val": TextImages(val, charset, config)}
+    images = {
+        "train": TextImages(train, charset, config, recombine=params.recombine, seed=params.seed),
+        "val": TextImages(val, charset, config),
+    }
+    augmentation_sheet("reports/augmentation.png", train, params.augment)
     # dvc.yaml declares the plots and the experiment is DVC's own; left alone, DVCLive would write both anew.
     logger = DVCLiveLogger(dir="reports/train", dvcyaml=None, save_dvc_exp=False, report=None)
     measures = fit(recognizer, params, **images, logger=logger)

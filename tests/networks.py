@@ -28,6 +28,7 @@ def config(**changes: object) -> ModelConfig:
         "tf_dropout": 0.0,
         "learned_positions": True,
         "ctc_weight": 1.0,
+        "ctc_shortcut": 0.5,
         "max_length": 40,
         "max_height": 64,
         "max_width": 200,

@@ -4,13 +4,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import pytorch_lightning as lightning
 import torch
 from networks import CHARSET, config, sample
 from pytorch_lightning import seed_everything
 from torchmetrics.text import CharErrorRate
 
 from textrec.charset import END, PAD, SPECIALS, START
-from textrec.dataset import Batch, TextImages
+from textrec.dataset import Batch, TextImages, loader
 from textrec.params import validate
 from textrec.recipe import AugmentParams, TrainParams
 from textrec.recognizer import Recognizer
@@ -26,9 +27,13 @@ RECIPE: dict[str, Any] = {
     "lr": 0.01,
     "warmup": 0.1,
     "weight_decay": 0.01,
+    "recombine": 0.0,
+    "ema_decay": 0.0,
+    "label_smoothing": 0.0,
     "token_noise": 0.0,
     "augment": dict.fromkeys(AugmentParams.model_fields, 0.0),
     "ignore_padding": False,
+    "compile": False,
     "trainer": {"max_epochs": 2, "accelerator": "cpu", "num_sanity_val_steps": 0},
     "checkpoint": {},
 }
@@ -79,6 +84,35 @@ def test_it_learns_to_read_and_keeps_the_best_weights(images: dict[str, TextImag
     assert float(cer.compute()) == pytest.approx(measures["val/cer"])
 
 
+def test_what_is_measured_and_kept_are_the_averaged_weights(images: dict[str, TextImages]) -> None:
+    trainer = RECIPE["trainer"] | {"max_epochs": 12, "check_val_every_n_epoch": 12}
+    last, averaged = (train(images, recipe(ema_decay=decay, trainer=trainer)) for decay in (0.0, 0.9))
+    for name, value in averaged[0].model.named_buffers():
+        if "running" in name:  # statistics of batch normalisation follow the weights
+            assert not torch.equal(value, last[0].model.get_buffer(name))
+        else:
+            assert torch.equal(value, last[0].model.get_buffer(name))
+    assert not torch.equal(averaged[0].model.output.weight, last[0].model.output.weight)
+    assert torch.allclose(averaged[0].model.output.weight, last[0].model.output.weight, atol=0.2)
+    averaged[0].model.eval()
+    again = lightning.Trainer(**RECIPE["trainer"], logger=False).validate(
+        Training(averaged[0], recipe()), loader(images["val"], 8, shuffle=False), verbose=False
+    )[0]
+    assert again == pytest.approx({name: value for name, value in averaged[1].items() if name != "epoch"})
+    assert again["val/loss"] != pytest.approx(last[1]["val/loss"])
+
+
+def test_it_trains_in_half_precision(images: dict[str, TextImages]) -> None:
+    trainer = RECIPE["trainer"] | {"max_epochs": 20, "check_val_every_n_epoch": 20}
+    full, half = (
+        train(images, recipe(ema_decay=0.9, trainer=trainer | {"precision": precision}))
+        for precision in ("32-true", "bf16-mixed")
+    )
+    assert half[1]["val/loss"] == pytest.approx(full[1]["val/loss"], rel=0.1)
+    assert half[1]["val/loss"] != full[1]["val/loss"]
+    assert {weight.dtype for weight in half[0].model.parameters()} == {torch.float32}
+
+
 def test_a_run_repeats(images: dict[str, TextImages], tmp_path: Path) -> None:
     for name in ("one", "two"):
         train(images, recipe(token_noise=0.3), tf_dropout=0.1)[0].save(tmp_path / name)
@@ -87,9 +121,9 @@ def test_a_run_repeats(images: dict[str, TextImages], tmp_path: Path) -> None:
     assert (tmp_path / "one").read_bytes() != (tmp_path / "three").read_bytes()
 
 
-def training(images: dict[str, TextImages], params: TrainParams, **changes: Any) -> Training:
+def training(params: TrainParams, **changes: Any) -> Training:
     torch.manual_seed(0)
-    return Training(Recognizer.build(config(**changes), CHARSET, line_height=28), params, **images).eval()
+    return Training(Recognizer.build(config(**changes), CHARSET, line_height=28), params).eval()
 
 
 def loss(made: Training, batch: Batch) -> float:
@@ -100,22 +134,29 @@ def test_padding_counts_only_where_it_is_not_ignored(images: dict[str, TextImage
     batch = images["train"][[0, 1]]
     longer = batch._replace(tokens=torch.nn.functional.pad(batch.tokens, (0, 5), value=PAD))
     for ignored in (True, False):
-        made = training(images, recipe(ignore_padding=ignored))
+        made = training(recipe(ignore_padding=ignored))
         losses = [loss(made, item) for item in (batch, longer)]
         assert (losses[0] == pytest.approx(losses[1], abs=1e-5)) is ignored
 
 
-def test_ctc_covers_samples_of_one_line_alone(images: dict[str, TextImages]) -> None:
-    batch = images["train"][[0, 1]]
-    two_lines = batch._replace(sizes=torch.tensor([[56, 48]] * 2), images=batch.images.repeat(1, 1, 2, 1))
-    for item, differs in ((batch, True), (two_lines, False)):
-        losses = [loss(training(images, recipe(), ctc_weight=w), item) for w in (1.0, 2.0)]
-        assert (losses[0] != pytest.approx(losses[1])) is differs
+def test_the_loss_of_ctc_is_weighted(images: dict[str, TextImages]) -> None:
+    losses = [loss(training(recipe(), ctc_weight=weight), images["train"][[0, 1]]) for weight in (1.0, 2.0, 3.0)]
+    assert losses[2] - losses[1] == pytest.approx(losses[1] - losses[0], rel=1e-4)
+    assert losses[1] > losses[0] + 1
+
+
+def test_targets_are_smoothed_in_training_alone(images: dict[str, TextImages]) -> None:
+    made = {share: training(recipe(label_smoothing=share)) for share in (0.0, 0.3)}
+    losses = {
+        share: [loss(made[share].train(mode), images["train"][[0, 1]]) for mode in (False, True)] for share in made
+    }
+    assert losses[0.0][0] == losses[0.3][0]
+    assert losses[0.0][1] != pytest.approx(losses[0.3][1], abs=1e-4)
 
 
 def test_token_noise_changes_characters_alone(images: dict[str, TextImages]) -> None:
     tokens = images["train"][list(range(16))].tokens
-    noisy = training(images, recipe(token_noise=0.5)).with_noise(tokens)
+    noisy = training(recipe(token_noise=0.5)).with_noise(tokens)
     specials = tokens < len(SPECIALS)
     assert {START, END} <= set(tokens[specials].tolist())
     assert torch.equal(noisy[specials], tokens[specials])

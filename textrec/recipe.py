@@ -28,14 +28,26 @@ class AugmentParams(Params):
 class TrainParams(Params):
     """How to train."""
 
-    data: Literal["emnist_lines", "iam_lines", "iam_paragraphs", "synth_paragraphs", "iam_and_synth_paragraphs"]
+    data: Literal[
+        "emnist_lines",
+        "iam_lines",
+        "ondb_lines",
+        "iam_and_ondb_lines",
+        "iam_paragraphs",
+        "synth_paragraphs",
+        "iam_and_synth_paragraphs",
+    ]
     seed: int
     batch_size: PositiveInt
+    recombine: Share  # of the training samples are made anew each epoch, from words of several
     lr: PositiveFloat  # the highest, reached after `warmup`
     warmup: Share  # of all steps, linear; then a cosine down to 0
     weight_decay: Annotated[float, Field(ge=0)]
+    ema_decay: Annotated[float, Field(ge=0, lt=1)]  # of the averaged weights, which are what is validated and kept
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)]  # of the decoder's targets
     token_noise: Share  # of the teacher-forced tokens are replaced by random characters
     ignore_padding: bool  # leave what follows <END> out of the loss
     augment: AugmentParams
+    compile: bool  # torch.compile: slower to begin with, faster from then on, above all on a GPU
     trainer: dict[str, Any]  # passed to lightning.Trainer as they are
     checkpoint: dict[str, Any]  # passed to ModelCheckpoint as they are

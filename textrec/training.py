@@ -1,6 +1,7 @@
 """Training with PyTorch Lightning: the losses, the optimiser, the measures while training."""
 
 import inspect
+import math
 import sys
 import tempfile
 from typing import Any
@@ -8,14 +9,16 @@ from typing import Any
 import pytorch_lightning as lightning
 import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
-from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.callbacks import Callback, ModelCheckpoint, WeightAveraging
 from pytorch_lightning.loggers import Logger
 from torch import Tensor
 from torch.nn import functional
 from torchmetrics.text import CharErrorRate, WordErrorRate
 
+from textrec.augmentation import Augment
 from textrec.charset import BLANK, PAD, SPECIALS
 from textrec.dataset import Batch, TextImages, loader
+from textrec.decoding import ctc_greedy
 from textrec.model import Encoded
 from textrec.params import not_a_parameter
 from textrec.recipe import TrainParams
@@ -27,50 +30,54 @@ class Training(lightning.LightningModule):
     """A recogniser while it is trained.
 
     Logs `train/loss` and, after each validation, `val/loss` (teacher forcing), `val/cer` and `val/wer` (free-running,
-    corpus level).
+    corpus level) and `val/ctc_cer` (CTC alone, where the model has that head).
     """
 
-    def __init__(self, recognizer: Recognizer, params: TrainParams, train: TextImages, val: TextImages) -> None:
+    def __init__(self, recognizer: Recognizer, params: TrainParams) -> None:
         super().__init__()
         self.model = recognizer.model
-        self._recognizer = recognizer
+        self._charset = recognizer.charset
         self._params = params
-        self._train, self._val = train, val
+        self._augment = Augment(params.augment, line_height=self.model.line_height)
+        maybe_compiled = torch.compile if params.compile else lambda function: function
+        self._encode, self._decode = maybe_compiled(self.model.encode), maybe_compiled(self.model.decode)
         self.cer = CharErrorRate()
         self.wer = WordErrorRate()
-
-    def train_dataloader(self) -> Any:
-        """Batches of the train split, shuffled."""
-        return loader(self._train, self._params.batch_size, shuffle=True, seed=self._params.seed)
-
-    def val_dataloader(self) -> Any:
-        """Batches of the val split."""
-        return loader(self._val, self._params.batch_size, shuffle=False)
+        self.ctc_cer = CharErrorRate()
 
     def training_step(self, batch: Batch, _index: int) -> Tensor:
-        """One step of teacher forcing."""
-        encoded = self.model.encode(batch.images, batch.sizes)
+        """One step of teacher forcing, on changed images."""
+        encoded = self._encode(self._augment(batch.images, batch.sizes), batch.sizes)
         loss = self.training_loss(encoded, batch, self.with_noise(batch.tokens))
         self.log("train/loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(batch.images))
         return loss
 
     def validation_step(self, batch: Batch, _index: int) -> None:
         """Read the images as in use, and measure the teacher-forced loss beside it."""
-        encoded = self.model.encode(batch.images, batch.sizes)
+        encoded = self._encode(batch.images, batch.sizes)
         loss = self.training_loss(encoded, batch, batch.tokens)
-        tokens, _scores = self.model.generate(encoded)
-        read = [self._recognizer.charset.decode(row) for row in tokens.tolist()]
-        truth = [self._val.split.text[index] for index in batch.indices.tolist()]
+        truth = self._texts(batch.tokens)
+        read = self._texts(self.model.generate(encoded)[0])
         self.cer.update(read, truth)
         self.wer.update(read, truth)
         self.log("val/loss", loss, batch_size=len(batch.images))
         self.log("val/cer", self.cer, on_epoch=True, prog_bar=True)
         self.log("val/wer", self.wer, on_epoch=True)
+        if self.model.ctc_output is not None:
+            self.ctc_cer.update(self._texts(ctc_greedy(self.model.ctc(encoded), encoded.step_count)[0]), truth)
+            self.log("val/ctc_cer", self.ctc_cer, on_epoch=True)
 
     def on_validation_epoch_end(self) -> None:
         """Print one line, for logs as for terminals."""
         if self.trainer.state.fn == "fit" and not self.trainer.sanity_checking:
-            self.print(f"epoch {self.current_epoch}: val CER {self.cer.compute():.4f}, WER {self.wer.compute():.4f}")
+            ctc = f" (CTC {self.ctc_cer.compute():.4f})" if self.model.ctc_output is not None else ""
+            rates = f"val CER {self.cer.compute():.4f}{ctc}, WER {self.wer.compute():.4f}"
+            self.print(f"epoch {self.current_epoch}: {rates}")
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the measures of the last validation beside the weights."""
+        measures = {name: value.item() for name, value in self.trainer.callback_metrics.items()}
+        checkpoint["measures"] = {name: value for name, value in measures.items() if name.startswith("val/")}
 
     def configure_optimizers(self) -> Any:
         """AdamW with a linear warm-up and a cosine down to zero, step by step."""
@@ -79,33 +86,42 @@ class Training(lightning.LightningModule):
         vectors = [weight for weight in self.model.parameters() if weight.ndim <= 1]  # biases and norms: no decay
         groups = [{"params": matrices, "weight_decay": params.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
         optimizer = torch.optim.AdamW(groups, lr=params.lr)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer,
-            max_lr=params.lr,
-            total_steps=int(self.trainer.estimated_stepping_batches),
-            pct_start=params.warmup,
-            cycle_momentum=False,
-        )
+        steps = self.trainer.estimated_stepping_batches
+        warmup = params.warmup * steps
+
+        def factor(step: int) -> float:
+            if step < warmup:
+                return (step + 1) / (warmup + 1)
+            return (1 + math.cos(math.pi * min(1, (step - warmup) / (steps - warmup)))) / 2
+
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return [optimizer], [{"scheduler": schedule, "interval": "step"}]
 
     def training_loss(self, encoded: Encoded, batch: Batch, tokens: Tensor) -> Tensor:
-        """Cross entropy of each next token given `tokens`, plus the weighted CTC loss of the samples of one line."""
-        logits = self.model.decode(encoded, tokens[:, :-1])
-        ignored = PAD if self._params.ignore_padding else -100
-        loss = functional.cross_entropy(logits.flatten(0, 1), batch.tokens[:, 1:].flatten(), ignore_index=ignored)
-        if self.model.ctc_output is not None:
-            texts = batch.tokens[:, 1:]
-            lengths = (texts >= len(SPECIALS)).sum(dim=1)  # <END> and <PAD> follow the text
-            steps = self.model.ctc(encoded).transpose(0, 1)
+        """Cross entropy of each next token given `tokens`, plus the weighted CTC loss; targets smoothed in training."""
+        logits = self._decode(encoded, tokens[:, :-1]).float()
+        loss = functional.cross_entropy(
+            logits.flatten(0, 1),
+            batch.tokens[:, 1:].flatten(),
+            ignore_index=PAD if self._params.ignore_padding else -100,
+            label_smoothing=self._params.label_smoothing if self.training else 0.0,
+        )
+        texts = batch.tokens[:, 1:]
+        lengths = (texts >= len(SPECIALS)).sum(dim=1)  # <END> and <PAD> follow the text
+        for weight, steps in self.model.ctc_heads(encoded):
+            steps = steps.transpose(0, 1)
             ctc = functional.ctc_loss(steps, texts, encoded.step_count, lengths, blank=BLANK, zero_infinity=True)
-            loss = loss + self.model.config.ctc_weight * ctc
+            loss = loss + weight * ctc
         return loss
 
     def with_noise(self, tokens: Tensor) -> Tensor:
         """Replace a share of the characters by random ones, so that the decoder learns to look at the image."""
         noisy = (torch.rand(tokens.shape, device=tokens.device) < self._params.token_noise) & (tokens >= len(SPECIALS))
-        random = torch.randint_like(tokens, len(SPECIALS), len(self._recognizer.charset))
+        random = torch.randint_like(tokens, len(SPECIALS), len(self._charset))
         return random.where(noisy, tokens)
+
+    def _texts(self, tokens: Tensor) -> list[str]:
+        return [self._charset.decode(row) for row in tokens.tolist()]
 
 
 def fit(
@@ -115,25 +131,39 @@ def fit(
 
     Raises TextrecError where `train.trainer` or `train.checkpoint` hold what Lightning does not take.
     """
-    training = Training(recognizer, params, train, val)
+    training = Training(recognizer, params)
     with tempfile.TemporaryDirectory() as folder:
-        options = {"dirpath": folder, "monitor": "val/cer", "mode": "min", "save_weights_only": True}
+        options = {"dirpath": folder, "monitor": "val/cer", "mode": "min"}
         checkpoint = _build(ModelCheckpoint, options | params.checkpoint, "train.checkpoint")
         options = {
             "logger": logger,
-            "callbacks": [checkpoint],
+            "callbacks": [checkpoint, *_averaging(params.ema_decay)],
             "enable_model_summary": False,
             "enable_progress_bar": sys.stderr.isatty(),
         }
         trainer = _build(lightning.Trainer, options | params.trainer, "train.trainer")
-        trainer.fit(training)
+        batches = {"shuffle": True, "seed": params.seed}
+        trainer.fit(
+            training, loader(train, params.batch_size, **batches), loader(val, params.batch_size, shuffle=False)
+        )
         best = checkpoint.best_model_path
         if not best:
             raise TextrecError("training ended without a validation; raise train.trainer.max_epochs or max_steps")
         state = torch.load(best, map_location="cpu", weights_only=True)
         training.load_state_dict(state["state_dict"])
-        measures = trainer.validate(training, verbose=False)[0]
-    return {"epoch": state["epoch"], **measures}
+    return {"epoch": state["epoch"], **state["measures"]}
+
+
+def _averaging(decay: float) -> list[Callback]:
+    """Lightning's exponential moving average of weights and of batch normalisation's statistics; none where 0."""
+
+    def average(averaged: Tensor, current: Tensor, count: Tensor) -> Tensor:
+        if not averaged.is_floating_point():
+            return current
+        # The average of a short run must not remember how it began (as TensorFlow's `num_updates`).
+        return averaged.lerp(current, 1 - ((1 + count) / (10 + count)).clamp(max=decay))
+
+    return [WeightAveraging(avg_fn=average)] if decay else []
 
 
 def _build(kind: Any, options: dict[str, Any], where: str) -> Any:
