@@ -35,6 +35,7 @@ class ModelConfig(Params):
     tf_dropout: Annotated[float, Field(ge=0, lt=1)]
     learned_positions: bool  # or sinusoids that stay as they are
     ctc_weight: NonNegativeFloat  # of the auxiliary CTC loss on the encoder; 0: no such head
+    ctc_shortcut: NonNegativeFloat  # of another, in front of the recurrent layers, which training alone uses; 0: none
     max_length: Annotated[int, Field(ge=3)]  # tokens of the longest text, <START> and <END> included
     max_height: PositiveInt  # pixels of the highest image
     max_width: PositiveInt  # pixels of the widest image
@@ -59,6 +60,7 @@ class Encoded(NamedTuple):
     mask: Tensor
     steps: Tensor
     step_count: Tensor
+    early: Tensor
     limit: Tensor
 
     def attention_mask(self) -> Tensor:
@@ -99,6 +101,7 @@ class ResNetTransformer(nn.Module):
         self.norm = nn.LayerNorm(dim)
         self.output = nn.Linear(dim, vocabulary)
         self.ctc_output = nn.Linear(dim, vocabulary) if config.ctc_weight else None
+        self.ctc_shortcut = nn.Linear(width, vocabulary) if config.ctc_shortcut else None
         nn.init.normal_(self.embedding.weight, std=dim**-0.5)
 
     def encode(self, images: Tensor, sizes: Tensor) -> Encoded:
@@ -114,16 +117,17 @@ class ResNetTransformer(nn.Module):
         # Cut or lengthened to what the windows cover: an image may be lower than a line, or end between two steps.
         covered = (rows - 1) * self.config.row_step + self.window
         features = self.project(functional.pad(features, (0, 0, 0, covered - features.shape[2]))).permute(0, 2, 3, 1)
+        early = features.flatten(1, 2)
         features = self._along_rows(features, grid[:, 1])  # (B, rows, columns, D)
         valid = valid_positions(grid, rows, columns).flatten(1)
         memory = features + self.row_position[:rows, None] + self.column_position[:columns]
         steps = features.flatten(1, 2)
         if rows > 1:
             first = (~valid).byte().argsort(dim=1, stable=True)
-            steps = steps.gather(1, first[..., None].expand_as(steps))
+            steps, early = (x.gather(1, first[..., None].expand_as(x)) for x in (steps, early))
         lines = (sizes[:, 0] / self.line_height).ceil().long()
         limit = (lines * grid[:, 1] + 1).clamp(max=self.config.max_length - 1)  # a character takes a column or more
-        return Encoded(memory.flatten(1, 2), valid, steps, grid.prod(1), limit)
+        return Encoded(memory.flatten(1, 2), valid, steps, grid.prod(1), early, limit)
 
     def _along_rows(self, features: Tensor, counts: Tensor) -> Tensor:
         """The recurrent layers over each row of float (B, rows, columns, width), `counts` (B,) of them valid."""
@@ -154,6 +158,15 @@ class ResNetTransformer(nn.Module):
         if self.ctc_output is None:
             raise ValueError("a model built with ctc_weight 0 has no CTC head")
         return self.ctc_output(encoded.steps).float().log_softmax(-1)
+
+    def ctc_heads(self, encoded: Encoded) -> list[tuple[float, Tensor]]:
+        """The CTC heads as training weighs them: (weight, log-probabilities as by `ctc`), the shortcut among them."""
+        config, heads = self.config, []
+        if self.ctc_output is not None:
+            heads.append((config.ctc_weight, self.ctc(encoded)))
+        if self.ctc_shortcut is not None:  # Retsinas et al. 2022: with it the recurrent layers learn much sooner
+            heads.append((config.ctc_shortcut, self.ctc_shortcut(encoded.early).float().log_softmax(-1)))
+        return heads
 
     def decode(self, encoded: Encoded, tokens: Tensor) -> Tensor:
         """Teacher forcing: logits float (B, T, vocabulary) of the token after each of `tokens`, int64 (B, T)."""
