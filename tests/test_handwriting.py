@@ -67,7 +67,7 @@ def test_layout_is_that_of_the_course_archive(archive, forms):
 def test_bytes_do_not_depend_on_the_run_or_the_number_of_workers(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0}, raising=False)
     write_sample(tmp_path, forms=FORMS, seed=1)
-    for name in ("iamdb.zip", "matlab.zip", "corpus.txt"):
+    for name in ("iamdb.zip", "matlab.zip", "ondb_strokes.npz", "corpus.txt"):
         assert (tmp_path / name).read_bytes() == (folder / name).read_bytes()
 
 

@@ -61,7 +61,12 @@ def test_course_archive_keeps_members_untouched_in_the_one_layout(project):
     assert contents(project / "data/raw/iamdb.zip") == IAM
     assert contents(project / "data/raw/matlab.zip") == {"emnist-byclass.mat": b"by class"}
     assert report[0] == "iamdb.zip: 3 forms and 3 XML files from iamdb.zip"
-    assert sorted(path.name for path in project.rglob("data/raw/*")) == ["corpus.txt", "iamdb.zip", "matlab.zip"]
+    assert sorted(path.name for path in project.rglob("data/raw/*")) == [
+        "corpus.txt",
+        "iamdb.zip",
+        "matlab.zip",
+        "ondb.zip",
+    ]
 
 
 @pytest.mark.parametrize("prefix", ["", "other/folder/"])
@@ -77,7 +82,7 @@ def test_bytes_depend_on_contents_alone(project):
     write_zip(project / "again/iamdb.zip", members, compression=zipfile.ZIP_DEFLATED, date_time=(2020, 2, 2, 2, 2, 2))
     write_zip(project / "again/matlab.zip", dict(reversed(MAT.items())))
     bring(parameters(path="again"), Path("data/other"))
-    for name in ("iamdb.zip", "matlab.zip", "corpus.txt"):
+    for name in ("iamdb.zip", "matlab.zip", "corpus.txt", "ondb.zip"):
         assert (project / "data/raw" / name).read_bytes() == (project / "data/other" / name).read_bytes()
 
 
@@ -103,7 +108,12 @@ def test_original_downloads_give_the_same_xml_and_task_members(project, folders)
     assert {name: found[name] for name in IAM if "forms" not in name} == {
         name: data for name, data in IAM.items() if "forms" not in name
     }
-    assert sorted(path.name for path in project.rglob("data/raw/*")) == ["corpus.txt", "iamdb.zip", "matlab.zip"]
+    assert sorted(path.name for path in project.rglob("data/raw/*")) == [
+        "corpus.txt",
+        "iamdb.zip",
+        "matlab.zip",
+        "ondb.zip",
+    ]
 
 
 def test_course_archive_is_taken_where_both_are(project):
@@ -218,7 +228,12 @@ def test_sample_goes_the_way_of_a_folder(project):
     assert report[0] == "iamdb.zip: 12 forms and 12 XML files from iamdb.zip"
     assert len(contents(project / "data/raw/iamdb.zip")) == 12 + 12 + 4
     assert list(contents(project / "data/raw/matlab.zip")) == ["emnist-byclass.mat"]
-    assert sorted(path.name for path in Path("data/raw").iterdir()) == ["corpus.txt", "iamdb.zip", "matlab.zip"]
+    assert sorted(path.name for path in Path("data/raw").iterdir()) == [
+        "corpus.txt",
+        "iamdb.zip",
+        "matlab.zip",
+        "ondb.zip",
+    ]
 
 
 # ---- parameters ----
@@ -242,8 +257,11 @@ DIGESTS = {"iamdb.zip": "0" * 64, "matlab.zip": "1" * 64}
         ({"max_unpacked_gib": float("inf")}, r"data.max_unpacked_gib is inf: input should be a finite number"),
         ({"sample": {"forms": 0, "seed": 1}}, r"data.sample.forms is 0: input should be greater than 0"),
         ({"sha256": {"iamdb.zip": "abc"}}, r"data.sha256.iamdb.zip is 'abc': string should match"),
-        ({"sha256": {"imdb.zip": "0" * 64}}, r"data.sha256 names imdb.zip; known are brown.zip, formsA-D.tgz"),
-        ({"urls": {"imdb.zip": "https://x"}}, r"data.urls names imdb.zip; known are brown.zip"),
+        (
+            {"sha256": {"imdb.zip": "0" * 64}},
+            r"data.sha256 names imdb.zip; known are ascii-all.tar.gz, brown.zip, formsA-D.tgz",
+        ),
+        ({"urls": {"imdb.zip": "https://x"}}, r"data.urls names imdb.zip; known are ascii-all.tar.gz"),
         ({"source": "url"}, r"data.urls: iamdb.zip is missing, and so are the original downloads"),
         ({"source": "url", "urls": GOOD_URLS}, r"data.sha256.iamdb.zip is missing"),
         (
@@ -284,7 +302,12 @@ def test_url_source_gives_what_the_folder_gives(project, site):
     bring(parameters(source="url", urls=urls, sha256=digests), Path("data/other"))
     for path in Path("data/raw").iterdir():
         assert path.read_bytes() == (project / "data/other" / path.name).read_bytes()
-    assert sorted(path.name for path in Path("data/other").iterdir()) == ["corpus.txt", "iamdb.zip", "matlab.zip"]
+    assert sorted(path.name for path in Path("data/other").iterdir()) == [
+        "corpus.txt",
+        "iamdb.zip",
+        "matlab.zip",
+        "ondb.zip",
+    ]
 
 
 def test_connection_that_breaks_is_resumed_where_it_broke(tmp_path, site):
@@ -431,7 +454,12 @@ def test_stage_interrupted_while_fetching_goes_on_at_the_next_run(project, site)
     assert [path.suffix for path in project.glob("data/raw/archives/*")] == [".part"]
     subprocess.run(command, env=ENVIRONMENT, check=True, capture_output=True)
     assert site.ranges[0] == "bytes=0-" != site.ranges[1]
-    assert sorted(path.name for path in Path("data/raw").iterdir()) == ["corpus.txt", "iamdb.zip", "matlab.zip"]
+    assert sorted(path.name for path in Path("data/raw").iterdir()) == [
+        "corpus.txt",
+        "iamdb.zip",
+        "matlab.zip",
+        "ondb.zip",
+    ]
     assert set(contents(project / "data/raw/iamdb.zip")) == {*IAM, "forms/big.jpg"}
 
 

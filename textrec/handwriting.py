@@ -23,6 +23,7 @@ from textrec.pen import Ink, Writer, stamp, writer
 from textrec.prose import broken_into_lines, sample_text, sentences, words_and_marks
 from textrec.records import Box
 from textrec.runtime import TextrecError, atomic, parallel_map
+from textrec.whiteboard import record_lines
 
 MIN_FORMS = 12  # fewer do not hold all special forms and three splits
 WRITER_FORMS = (4, 3)  # forms by one writer, in turn
@@ -66,11 +67,11 @@ class Page:
 
 
 def write_sample(folder: Path, *, forms: int, seed: int) -> None:
-    """Write iamdb.zip, matlab.zip and corpus.txt into `folder`; same `forms` and `seed`, same bytes.
+    """Write iamdb.zip, matlab.zip, ondb_strokes.npz and corpus.txt into `folder`; same `forms` and `seed`, same bytes.
 
     iamdb.zip is laid out as the course archive: half-size grey JPEGs, IAM's XML with boxes in pixels of the full scan,
     the lists of the Large Writer Independent Text Line Recognition Task. matlab.zip holds glyphs in the layout of
-    EMNIST by-class, corpus.txt the sample text, a sentence a line.
+    EMNIST by-class, ondb_strokes.npz on-line handwriting, corpus.txt the sample text, a sentence a line.
     Raises TextrecError where `forms` is below MIN_FORMS.
     """
     if forms < MIN_FORMS:
@@ -85,6 +86,9 @@ def write_sample(folder: Path, *, forms: int, seed: int) -> None:
             _add(archive, f"iamdb/task/{name}.txt", "".join(f"{line}\n" for line in ids).encode())
     with atomic(folder / "matlab.zip") as temporary, zipfile.ZipFile(temporary, "w") as archive:
         _add(archive, "matlab/emnist-byclass.mat", by_class(seed))
+    with atomic(folder / "ondb_strokes.npz") as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        for name, content in record_lines(seed).items():
+            _add(archive, name, content)
     with atomic(folder / "corpus.txt") as temporary:
         temporary.write_text("".join(f"{sentence}\n" for sentence in sample_text()), encoding="utf-8", newline="\n")
 

@@ -77,14 +77,18 @@ class Member:
 
 @contextlib.contextmanager
 def open_members(path: Path, *, scratch: Path, max_unpacked_gib: float) -> Iterator[list[Member]]:
-    """Yield the regular files of a `.zip` or `.tgz` archive, in its order; they can be read while it is open.
+    """Yield the regular files of an archive, in its order; they can be read while it is open.
+
+    It is a zip file where its name ends in `.zip` or `.npz` (NumPy's, of arrays), else a compressed tar.
 
     A compressed tar cannot be read out of order, so it is first unpacked to a nameless file in the folder `scratch`.
     Raises TextrecError where the archive is damaged, encrypted, unpacks to more than `max_unpacked_gib`, or holds a
     link, a device, a name that leads out of its folder, or a name twice.
     """
     kind = (
-        _zip_members(path, max_unpacked_gib) if path.suffix == ".zip" else _tar_members(path, max_unpacked_gib, scratch)
+        _zip_members(path, max_unpacked_gib)
+        if path.suffix in (".zip", ".npz")
+        else _tar_members(path, max_unpacked_gib, scratch)
     )
     with kind as members:
         names: set[str] = set()

@@ -3,6 +3,7 @@
     iamdb.zip    forms/<id>.jpg or .png, xml/<id>.xml, task/<list>.txt
     matlab.zip   emnist-byclass.mat
     corpus.txt   sentences in ASCII, one a line
+    ondb.zip     lines of on-line handwriting as `textrec.strokes` describes them; none where a source has none
 
 Members are untouched, stored, sorted by name, with fixed dates: the bytes depend on the contents alone.
 """
@@ -37,10 +38,18 @@ ORIGINALS = {
 }
 EMNIST = {"matlab.zip": ("", r"(emnist-byclass\.mat)")}
 BROWN = {"brown.zip": ("", r"(c[a-r]\d\d)")}
-LAYOUTS = COURSE | ORIGINALS | EMNIST | BROWN
+ARRAYS = ("points", "stroke_end", "line_end", "line_id", "text")
+PACKED_STROKES = {"ondb_strokes.npz": ("", rf"((?:{'|'.join(ARRAYS)})\.npy)")}
+STROKES = {
+    "lineStrokes-all.tar.gz": ("lineStrokes/", r"([^/.][^/]*\.xml)"),
+    "ascii-all.tar.gz": ("ascii/", r"([^/.][^/]*\.txt)"),
+}
+LAYOUTS = COURSE | ORIGINALS | EMNIST | BROWN | PACKED_STROKES | STROKES
 
 IAM_HOME = "https://fki.tic.heia-fr.ch/databases/iam-handwriting-database"
 EMNIST_HOME = "https://www.nist.gov/itl/products-and-services/emnist-dataset"
+NO_STROKES = f"no lines, for there is neither {', '.join(PACKED_STROKES)} nor {' and '.join(STROKES)}"
+ONDB_HOME = "https://fki.tic.heia-fr.ch/databases/iam-on-line-handwriting-database"
 
 
 class SampleParams(Params):
@@ -84,10 +93,11 @@ class DataParams(Params):
 
 
 def bring(params: DataParams, raw: Path) -> list[str]:
-    """Write iamdb.zip, matlab.zip and corpus.txt to the folder `raw`; return lines that tell what they hold.
+    """Write iamdb.zip, matlab.zip, corpus.txt and ondb.zip to the folder `raw`; return lines that tell what they hold.
 
-    IAM is the course archive where it is there, else the original downloads, of which none may be missing.
-    All three are replaced or none: raises TextrecError where an archive is missing, damaged, unsafe or incomplete.
+    IAM is the course archive where it is there, else the original downloads, of which none may be missing; likewise
+    IAM-OnDB, which may be missing as a whole.
+    All four are replaced or none: raises TextrecError where an archive is missing, damaged, unsafe or incomplete.
     """
     with SOURCES[params.source](params, raw) as folder, contextlib.ExitStack() as stack:
         present = [path.name for path in folder.iterdir() if path.is_file()]
@@ -100,6 +110,7 @@ def bring(params: DataParams, raw: Path) -> list[str]:
             limit = params.max_unpacked_gib
             found[name] = _lay_out(name, stack.enter_context(open_members(path, scratch=raw, max_unpacked_gib=limit)))
         emnist, brown = found.pop("matlab.zip"), found.pop("brown.zip", None)
+        strokes = {name: found.pop(name) for name in (*PACKED_STROKES, *STROKES) if name in found}
         _require(emnist, ["emnist-byclass.mat"], folder / "matlab.zip")
         iam = _merge(found.values())
         where = folder / "iamdb.zip" if "iamdb.zip" in found else folder
@@ -108,24 +119,35 @@ def bring(params: DataParams, raw: Path) -> list[str]:
         for kind, count in counts.items():
             if not count:
                 raise TextrecError(f"{where}: no member in {kind}/; get IAM anew from {IAM_HOME}")
+        for name, part in strokes.items():
+            if not part:
+                raise TextrecError(
+                    f"{folder / name}: no member as {LAYOUTS[name][1]}; get IAM-OnDB anew from {ONDB_HOME}"
+                )
+            if name in PACKED_STROKES:
+                _require(part, [f"{array}.npy" for array in ARRAYS], folder / name)
         sentences = _sample_sentences() if brown is None else _brown_sentences(brown, folder / "brown.zip")
         with (
             atomic(raw / "iamdb.zip") as pages,
             atomic(raw / "matlab.zip") as glyphs,
             atomic(raw / "corpus.txt") as text,
+            atomic(raw / "ondb.zip") as lines,
         ):
             write_zip(pages, iam, description="iamdb.zip")
             write_zip(glyphs, emnist, description="matlab.zip")
+            write_zip(lines, _merge(strokes.values()), description="ondb.zip")
             text.write_text("".join(f"{sentence}\n" for sentence in sentences), encoding="ascii", newline="\n")
     return [
         f"iamdb.zip: {counts['forms']} forms and {counts['xml']} XML files from {_listing(found)}",
         f"matlab.zip: emnist-byclass.mat, {emnist['emnist-byclass.mat'].size / 2**20:.1f} MiB",
         f"corpus.txt: {len(sentences)} sentences from {'the sample text' if brown is None else 'brown.zip'}",
+        f"ondb.zip: {' and '.join(f'{len(part)} members of {name}' for name, part in strokes.items()) or NO_STROKES}",
     ]
 
 
 def choose_archives(present: Iterable[str], *, where: str) -> list[str]:
-    """The archives to read of those present: IAM's course archive, else its original downloads; EMNIST; Brown if there.
+    """The archives to read of those present: IAM's course archive, else its original downloads; EMNIST; Brown if there;
+    IAM-OnDB if there, its strokes as arrays before its original downloads.
 
     TextrecError, beginning with `where`, names the missing ones and where to get them.
     """
@@ -139,7 +161,10 @@ def choose_archives(present: Iterable[str], *, where: str) -> list[str]:
         iam = list(ORIGINALS)
     if "matlab.zip" not in present:
         raise TextrecError(f"{where}: matlab.zip not found; get EMNIST in MATLAB format from {EMNIST_HOME}")
-    return [*iam, "matlab.zip", *(["brown.zip"] if "brown.zip" in present else [])]
+    strokes = list(PACKED_STROKES if present >= PACKED_STROKES.keys() else STROKES)
+    if (missing := [name for name in strokes if name not in present]) and len(missing) < len(strokes):
+        raise TextrecError(f"{where}: {_listing(missing)} not found; get IAM-OnDB from {ONDB_HOME}")
+    return [*iam, "matlab.zip", *(name for name in ("brown.zip", *strokes) if name in present)]
 
 
 def _lay_out(archive: str, members: Iterable[Member]) -> dict[str, Member]:
