@@ -55,11 +55,12 @@ def read_json(path: str | Path) -> Any:
 
 def summary(decoders: Rows, writers: Rows, lengths: Rows, confusions: Rows) -> str:
     """What was measured and where most of the errors are, from the tables of `textrec.metrics`, as a page of text."""
-    titles = f"{'lines':8}{'decoder':9}{'CER [95 %]':>21}{'above reading [95 %]':>26}{'WER [95 %]':>25}"
+    titles = f"{'lines':8}{'decoder':8} {'CER [95 %]':>21} {'above reading [95 %]':>25} {'WER [95 %]':>26}"
     lines = [f"{titles}{'perfect':>9}{'samples':>9}{'a second':>10}"]
     for row in decoders:
-        rates = f"{_rate(row, 'cer'):>21}{_rate(row, 'cer_above', '+'):>26}{_rate(row, 'wer'):>25}{row['perfect']:9.1%}"
-        lines.append(f"{row['lines']:8}{row['decoder']:9}{rates}{row['samples']:9}{row['samples_per_second']:10.1f}")
+        rates = f"{_rate(row, 'cer'):>21} {_rate(row, 'cer_above', '+'):>25} {_rate(row, 'wer'):>26}"
+        counts = f"{row['perfect']:9.1%}{row['samples']:9}{row['samples_per_second']:10.1f}"
+        lines.append(f"{row['lines']:8}{row['decoder']:8} {rates}{counts}")
     worst = ", ".join(f"{row['writer']} {row['cer']:.1%}" for row in writers[:MOST])
     middle = statistics.median(row["cer"] for row in writers)
     lines += ["", "CER by length: " + ", ".join(f"{row['from']}-{row['to']} {row['cer']:.1%}" for row in lengths)]
