@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from textrec.charset import BLANK, END, PAD, SPECIALS, START
-from textrec.model import Encoded, ResNetTransformer
+from textrec.model import Cache, Encoded, ResNetTransformer
 
 # Of `Recognizer.read`; the pipeline's own are evaluate.beam and evaluate.ctc_weight.
 BEAM = 4
@@ -17,6 +17,10 @@ CTC_WEIGHT = 0.5
 # Finite, since minus infinity less itself is not a number.
 BESIDE = -1000.0
 IMPOSSIBLE = -1e30
+
+# A blank is sure where CTC leaves less than this to all characters, and a text loses no more by a step left out; up to
+# ten times as much reads the embedded sample alike.
+SURE = 1e-3
 
 
 def ctc_greedy(log_probs: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
@@ -47,19 +51,18 @@ def joint_search(model: ResNetTransformer, encoded: Encoded, *, beam: int, ctc_w
     and the score float64 (B,). ctc_weight 0 with beam 1 is greedy decoding, ctc_weight 1 CTC prefix beam search.
     """
     batch, length = len(encoded.memory), int(encoded.limit.max())
-    device = encoded.memory.device
-    mask = encoded.attention_mask()
+    mask, limit = encoded.attention_mask(), encoded.limit
+    own = torch.arange(beam, device=limit.device)
+    rows = torch.arange(batch, device=limit.device)  # of the batch, those that have not been dropped
     caches = model.caches(encoded, length * beam)
     prefixes = PrefixScores(model.ctc(encoded), encoded.step_count, beam)
     ancestors = mask.new_full((batch, beam, length * beam), -math.inf)
-    own = torch.arange(beam, device=device)
-
-    texts = encoded.limit.new_full((batch, beam, length), PAD)
-    tokens = encoded.limit.new_full((batch, beam), START)
-    decoder_scores = torch.zeros(batch, beam, dtype=torch.float64, device=device)
+    texts = limit.new_full((batch, beam, length), PAD)
+    tokens = limit.new_full((batch, beam), START)
+    decoder_scores = torch.zeros(batch, beam, dtype=torch.float64, device=limit.device)
     running = (own == 0).expand(batch, beam)  # one hypothesis to begin with, the empty one
     best = decoder_scores.new_full((batch,), -math.inf)
-    best_text = texts[:, 0].clone()
+    best_texts = texts[:, 0].clone()
     step = 0
     while running.any():
         slots = step * beam
@@ -78,20 +81,27 @@ def joint_search(model: ResNetTransformer, encoded: Encoded, *, beam: int, ctc_w
         ancestors[:, :, : slots + beam] = _take(ancestors[:, :, : slots + beam], parent)
         step += 1
 
-        ended = (tokens == END) | (step >= encoded.limit[:, None])
+        ended = (tokens == END) | (step >= limit[:, None])
         finished, which = score.masked_fill(~ended, -math.inf).max(1)
-        better = finished > best
-        best = finished.where(better, best)
-        best_text[better] = texts[better, which[better]]
-        running = ~ended & (score > best[:, None])
-    return best_text[:, :step], best
+        better = finished > best[rows]
+        best[rows[better]] = finished[better]
+        best_texts[rows[better]] = texts[better, which[better]]
+        running = ~ended & (score > best[rows, None])
+
+        kept = running.any(1)
+        if 4 * int(kept.sum()) <= 3 * len(kept):  # a copy of what is kept costs about as much as a step
+            caches = [Cache(*(part[kept] for part in cache)) for cache in caches]
+            prefixes.keep(kept)
+            rows, limit, mask, running = rows[kept], limit[kept], mask[kept], running[kept]
+            ancestors, texts, tokens, decoder_scores = (x[kept] for x in (ancestors, texts, tokens, decoder_scores))
+    return best_texts[:, :step], best
 
 
 class PrefixScores:
     """CTC's log-probability of all continuations of `beam` hypotheses an image as they grow, token by token.
 
-    It keeps, for each hypothesis and each t, the log-probabilities that the first t steps spell it, ending in its last
-    token (`_label`) or in a blank (`_blank`); see Graves 2008, section 7.5. A further token may begin at any step before
+    It keeps, for each hypothesis and each t, the log-probabilities that the first t steps spell it, ending in a blank
+    (`_blank`) or however (`_complete`); see Graves 2008, section 7.5. A further token may begin at any step before
     which the hypothesis is complete, so that all tokens' sums over the steps are one matrix product, and only the
     tokens chosen need the recursion over t. In float64.
 
@@ -99,48 +109,60 @@ class PrefixScores:
     """
 
     def __init__(self, log_probs: Tensor, counts: Tensor, beam: int) -> None:
-        steps = log_probs.shape[1]
-        beside = torch.arange(steps, device=counts.device) >= counts[:, None]
+        log_probs, counts = _without_repeated_blanks(log_probs, counts)
+        beside = torch.arange(log_probs.shape[1], device=counts.device) >= counts[:, None]
         log_probs = log_probs.double().masked_fill(beside[..., None], BESIDE)
         log_probs[..., BLANK].masked_fill_(beside, 0)
         log_probs = log_probs.transpose(1, 2)
         self._probs = log_probs.exp()  # (B, vocabulary, T)
         self._summed = functional.pad(log_probs.cumsum(2), (1, 0))  # (B, vocabulary, T + 1), over the first t steps
         self._rows = torch.arange(len(counts), device=counts.device)[:, None]
-        self._blank = self._summed[:, None, BLANK].expand(-1, beam, -1)  # (B, beam, T + 1)
-        self._label = torch.full_like(self._blank, -math.inf)
+        self._complete = self._blank = self._summed[:, None, BLANK].expand(-1, beam, -1)  # (B, beam, T + 1)
         self._last = counts.new_full((len(counts), beam), BLANK)
 
     def after(self) -> Tensor:
         """Log-probability float64 (B, beam, vocabulary) of all texts that begin with a hypothesis and this token.
 
-        For `<END>`, of the hypothesis as the whole text. `IMPOSSIBLE` or less where there is no alignment.
+        For `<END>`, of the hypothesis as the whole text. `IMPOSSIBLE` or so where there is no alignment.
         """
-        complete = torch.logaddexp(self._label, self._blank)
-        scale = complete.amax(2, keepdim=True).clamp(min=IMPOSSIBLE)
-        begin = (complete - scale).exp()[..., :-1]  # before each step
-        sums = begin @ self._probs.mT
+        scale = self._complete.amax(2, keepdim=True).clamp(min=IMPOSSIBLE)
+        sums = (self._complete - scale).exp()[..., :-1] @ self._probs.mT
         # The last token again is a new one only after a blank.
         again = ((self._blank - scale).exp()[..., :-1] * self._probs[self._rows, self._last]).sum(2, keepdim=True)
-        sums.scatter_(2, self._last[..., None], again)
-        scores = sums.clamp(min=1e-300).log() + scale
-        scores[..., END] = complete[..., -1].clamp(min=IMPOSSIBLE)
+        scores = sums.scatter_(2, self._last[..., None], again).clamp(min=1e-300).log() + scale
+        scores[..., END] = self._complete[..., -1].clamp(min=IMPOSSIBLE)
         return scores
 
     def extend(self, parent: Tensor, token: Tensor) -> None:
         """Go on with hypotheses `parent`, int64 (B, beam), each with `token`, int64 (B, beam), behind it."""
-        label, blank = _take(self._label, parent), _take(self._blank, parent)
         again = token == self._last.gather(1, parent)
-        begin = torch.logaddexp(label.masked_fill(again[..., None], -math.inf), blank)
-        # r_t = p_t * (r_{t-1} + begin_{t-1}) divided by the product of the first t of p is a plain sum.
-        self._label = self._recur(begin, self._summed[self._rows, token])
-        self._blank = self._recur(self._label, self._summed[:, None, BLANK])
+        begin = _take(self._blank, parent).where(again[..., None], _take(self._complete, parent))
+        label = self._recur(begin, self._summed[self._rows, token])
+        self._blank = self._recur(label, self._summed[:, None, BLANK])
+        self._complete = torch.logaddexp(label, self._blank)
         self._last = token
+
+    def keep(self, rows: Tensor) -> None:
+        """Go on with the rows of the batch that bool (B,) `rows` says."""
+        self._probs, self._summed, self._last = self._probs[rows], self._summed[rows], self._last[rows]
+        self._complete, self._blank = self._complete[rows], self._blank[rows]
+        self._rows = torch.arange(len(self._last), device=rows.device)[:, None]
 
     @staticmethod
     def _recur(begin: Tensor, summed: Tensor) -> Tensor:
+        """r_t = p_t * (r_{t-1} + begin_{t-1}) for all t: divided by the product of the first t of p, a plain sum."""
         sums = (begin - summed)[..., :-1].logcumsumexp(2) + summed[..., 1:]
         return functional.pad(sums, (1, 0), value=-math.inf)
+
+
+def _without_repeated_blanks(log_probs: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
+    """Leave out each step that, like the one before it, is a blank for sure: there are thousands in a paragraph."""
+    own = torch.arange(log_probs.shape[1], device=counts.device) < counts[:, None]
+    sure = log_probs[..., BLANK] > math.log1p(-SURE)
+    kept = own & ~(sure & functional.pad(sure[:, :-1], (1, 0)))
+    counts = kept.sum(1)
+    order = (~kept).byte().argsort(dim=1, stable=True)[:, : int(counts.max()), None]
+    return log_probs.gather(1, order.expand(-1, -1, log_probs.shape[2])), counts
 
 
 def _take(hypotheses: Tensor, parent: Tensor) -> Tensor:
