@@ -187,3 +187,20 @@ def test_more_hypotheses_find_no_worse_texts() -> None:
     many = joint_search(network, encoded, beam=30, ctc_weight=0.3)[1]
     assert (many >= few - 1e-6).all()
     assert (many > few + 1e-3).any()
+
+
+def test_a_run_of_blanks_that_are_sure_counts_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    blank = torch.full((FIRST + 3,), -20.0, dtype=torch.float64)
+    blank[BLANK] = 0
+    log_probs = random_log_probs(2, 9, 3)
+    log_probs = torch.cat([log_probs[:, :4], blank.log_softmax(0).expand(2, 500, -1), log_probs[:, 4:]], dim=1)
+    counts = torch.tensor([509, 506])
+    shortened = PrefixScores(log_probs, counts, beam=1)
+    monkeypatch.setattr("textrec.decoding.SURE", 0.0)
+    complete = PrefixScores(log_probs, counts, beam=1)
+    for token in (4, 4, 6, 5):
+        found, expected = (prefixes.after()[..., [END, 4, 5, 6]] for prefixes in (shortened, complete))
+        torch.testing.assert_close(found, expected, atol=1e-3, rtol=0)
+        assert not torch.equal(found, expected)
+        for prefixes in (shortened, complete):
+            prefixes.extend(torch.zeros(2, 1, dtype=torch.int64), torch.full((2, 1), token))

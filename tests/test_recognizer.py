@@ -1,3 +1,4 @@
+import math
 from pathlib import Path
 
 import numpy as np
@@ -5,6 +6,7 @@ import pytest
 import torch
 from networks import CHARSET, recognizer
 
+from textrec.charset import END
 from textrec.recognizer import Recognizer
 from textrec.runtime import TextrecError
 
@@ -67,3 +69,51 @@ def test_something_else_that_torch_saved(checkpoint: Path) -> None:
     torch.save({"format": 1, "weights": {}}, checkpoint)
     with pytest.raises(TextrecError, match="it lacks characters, line_height, model"):
         Recognizer.load(checkpoint)
+
+
+def both_heads(**changes: object) -> Recognizer:
+    """An untrained recogniser whose heads write different texts."""
+    built = recognizer(**changes)
+    for layer in (built.model.encoder_output, built.model.output):
+        torch.nn.init.normal_(layer.weight, std=1.0)
+    with torch.no_grad():
+        built.model.output.bias[[0, 1, 3]] = -1e4  # only a trained decoder would know not to write these
+    return built
+
+
+SIZES = torch.tensor([[28, 90], [28, 33], [56, 120]])
+IMAGES = torch.randint(0, 256, (3, 1, 56, 120), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+
+
+def test_each_head_reads_by_itself_and_both_together() -> None:
+    built = both_heads()
+    decoders = built.decoders(beam=3, ctc_weight=0.5)
+    readings = {name: decode(built.encode(IMAGES, SIZES)) for name, decode in decoders.items()}
+    assert list(readings) == ["ar", "ctc", "joint"]
+    assert len({tuple(reading.text for reading in read) for read in readings.values()}) == 3
+    assert all(0 < reading.confidence < 1 for read in readings.values() for reading in read)
+    greedy = built.decoders(beam=1, ctc_weight=0.0)["joint"](built.encode(IMAGES, SIZES))
+    assert [reading.text for reading in greedy] == [reading.text for reading in readings["ar"]]
+    assert [r.confidence for r in greedy] == pytest.approx([r.confidence for r in readings["ar"]], rel=1e-4)
+
+
+def test_images_are_read_by_both_heads_where_there_are_two() -> None:
+    built = both_heads()
+    decode = built.decoders(beam=2, ctc_weight=0.7)["joint"]
+    assert built.read_batch(IMAGES, SIZES, beam=2, ctc_weight=0.7) == decode(built.encode(IMAGES, SIZES))
+    assert built.read_batch(IMAGES, SIZES, beam=2, ctc_weight=0.1) != decode(built.encode(IMAGES, SIZES))
+
+
+def test_without_a_ctc_head_an_image_is_read_by_the_decoder() -> None:
+    built = both_heads(ctc_weight=0.0)
+    decoders = built.decoders(beam=4, ctc_weight=0.5)
+    assert list(decoders) == ["ar"]
+    assert built.read_batch(IMAGES, SIZES) == decoders["ar"](built.encode(IMAGES, SIZES))
+
+
+def test_confidence_is_a_mean_for_each_character_and_the_end() -> None:
+    built = both_heads()
+    tokens, scores = built.model.generate(built.encode(IMAGES, SIZES))
+    reading = built.decoders(beam=1, ctc_weight=0.0)["ar"](built.encode(IMAGES, SIZES))[0]
+    assert END in tokens[0]
+    assert reading.confidence == pytest.approx(math.exp(float(scores[0].sum()) / (len(reading.text) + 1)))
