@@ -1,0 +1,93 @@
+"""What mattered: variants of params.yaml trained for equal minutes on real lines, compared by free-running val CER.
+
+Usage: python benchmarks/ablation.py FOLDER [MINUTES [NAME ...]]
+
+FOLDER holds the raw archives (data.source: local), MINUTES is what each variant may train for (10), NAME picks some of
+the variants. The time of a step is measured first, and the schedule laid out for as many steps as fit. Nothing looks at
+the test split.
+"""
+
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import yaml
+from machine import ROOT, measure, save
+from pipeline import ENVIRONMENT, set_parameter
+
+STRIDE_32 = {
+    "model.resnet.channels": [32, 64, 128, 128, 128],
+    "model.resnet.kernels": [3, 3, 3, 3, 3],
+    "model.resnet.strides": [2, 2, 2, 2, 2],
+}
+VARIANTS = {
+    "as it is": {},
+    "stride 32 across, without CTC": STRIDE_32 | {"model.ctc_weight": 0.0, "model.ctc_shortcut": 0.0},
+    "without CTC": {"model.ctc_weight": 0.0, "model.ctc_shortcut": 0.0},
+    "without CTC shortcut": {"model.ctc_shortcut": 0.0},
+    "without recombination": {"train.recombine": 0.0},
+    "without augmentation": dict.fromkeys([f"train.augment.{name}" for name in (
+        "slant", "slope", "shrink", "shift", "elastic", "thickness", "blur", "contrast", "mask", "paper", "noise"
+    )], 0.0),
+    "fixed positions": {"model.learned_positions": False},
+    "padding ignored": {"train.ignore_padding": True},
+    "without recurrent layers": {"model.lstm_layers": 0},
+    "without averaged weights": {"train.ema_decay": 0.0},
+}  # fmt: skip
+STEPS = (20, 80)  # of the two runs whose difference is the time of a step
+
+
+def main() -> None:
+    """Measure, print, save."""
+    source = Path(sys.argv[1]).resolve()
+    minutes = float(sys.argv[2]) if len(sys.argv) > 2 else 10.0
+    chosen = sys.argv[3:] or list(VARIANTS)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        for name in ("stages", "textrec"):
+            (folder / name).symlink_to(ROOT / name)
+        (folder / "data").mkdir()
+        (folder / "data/corrections.tsv").symlink_to(ROOT / "data/corrections.tsv")
+        run(folder, {"data.source": "local", "data.path": str(source)}, "download", "parse_iam", "crop_lines")
+        figures = {}
+        for name in chosen:
+            figures[name] = train(folder, VARIANTS[name], 60 * minutes)
+            print(f"{name:32}", json.dumps(figures[name]), flush=True)
+    save("ablation", {"minutes": minutes, "variants": figures})
+
+
+def train(folder: Path, changes: dict, seconds: float) -> dict[str, float]:
+    """Train a variant for as many steps as take `seconds`; its steps, parameters and val CERs."""
+    short, long = (run(folder, changes | schedule(steps, validate=False), "train") for steps in STEPS)
+    steps = round(seconds * (STEPS[1] - STEPS[0]) / (long - short))
+    run(folder, changes | schedule(steps, validate=True), "train")
+    measures = json.loads((folder / "metrics/train.json").read_text())
+    kept = ("parameters", "val/cer", "val/ctc_cer", "val/wer")
+    return {"steps": steps, **{name: measures[name] for name in kept if name in measures}}
+
+
+def schedule(steps: int, *, validate: bool) -> dict:
+    """Parameters of a run of `steps` steps that validates once, at its end; on one batch where it is not to."""
+    return {
+        "train.trainer.max_epochs": -1,
+        "train.trainer.max_steps": steps,
+        "train.trainer.check_val_every_n_epoch": None,
+        "train.trainer.val_check_interval": steps,
+        "train.trainer.limit_val_batches": 1.0 if validate else 1,
+    }
+
+
+def run(folder: Path, changes: dict, *stages: str) -> float:
+    """Run stages with changed parameters; seconds."""
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    for name, value in changes.items():
+        set_parameter(params, f"{name}={json.dumps(value)}")
+    (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    environment = ENVIRONMENT | {"PYTHONPATH": os.fspath(ROOT)}
+    return sum(measure([sys.executable, "-m", f"stages.{stage}"], folder, environment)[0] for stage in stages)
+
+
+if __name__ == "__main__":
+    main()
