@@ -13,6 +13,7 @@ from textrec.samples import read_split
 def main() -> None:
     """Write models/model.ckpt, its measures and its curves."""
     # Not above: torch takes seconds to import, in which Ctrl-C must be answered as well.
+    import torch
     from dvclive.lightning import DVCLiveLogger
     from pytorch_lightning import seed_everything
 
@@ -27,6 +28,8 @@ def main() -> None:
     # Batches are cut from memory, and curves have a point an epoch; the third is between Lightning and torch.
     warnings.filterwarnings("ignore", ".*(does not have many workers|smaller than the logging interval|LeafSpec)")
     seed_everything(params.seed, verbose=False)
+    # With `deterministic` torch would fill all memory that it takes, to show who reads it unwritten: a tenth of a step.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]
     train, val = (read_split(f"data/processed/{params.data}.h5", split) for split in ("train", "val"))
     charset = Charset(train.characters)
     recognizer = Recognizer.build(config, charset, line_height=train.line_height)
