@@ -31,7 +31,7 @@ TINY = {
     "evaluate": {"resamples": 50, "worst": 5},
 }
 DATA_STAGES = ["download", "parse_iam", "crop_lines", "crop_paragraphs", "extract_emnist", "synth_lines"]
-DATA_STAGES += ["synth_paragraphs", "mix_paragraphs"]
+DATA_STAGES += ["synth_paragraphs", "mix_paragraphs", "draw_ondb", "mix_lines"]
 
 
 def merge(values: dict, changes: dict) -> dict:
