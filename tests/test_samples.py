@@ -11,7 +11,7 @@ from PIL import Image
 
 from textrec.records import SPLITS, Sample
 from textrec.runtime import TextrecError
-from textrec.samples import CHUNK, contact_sheet, read_split, write_samples
+from textrec.samples import CHUNK, contact_sheet, mix_samples, read_split, write_samples
 
 
 def sample(name, height=28, width=60, **changes):
@@ -83,6 +83,35 @@ def test_bad_samples_are_refused_and_the_last_good_file_stays(tmp_path, samples,
     assert "\n" not in str(caught.value).replace(CHARACTERS, "")
     assert path.read_bytes() == good
     assert [file.name for file in tmp_path.iterdir()] == ["samples.h5"]
+
+
+def test_a_split_may_be_empty_where_the_writer_says_so(tmp_path):
+    path = tmp_path / "samples.h5"
+    rest = [pair for pair in SAMPLES if pair[0] != "train"]
+    options = {"source": "made up", "line_height": 28, "characters": CHARACTERS}
+    write_samples(path, rest, **options, may_be_empty=("train",))
+    empty = read_split(path, "train")
+    assert (len(empty), list(empty.samples()), empty.text) == (0, [], [])
+    assert len(read_split(path, "val")) == 1
+    contact_sheet(tmp_path / "sheet.png", path)
+    with pytest.raises(TextrecError, match=r"split val is empty"):
+        write_samples(path, rest[:1], **options, may_be_empty=("train",))
+
+
+def test_a_mixture_trains_on_both_and_is_measured_on_the_real_ones(tmp_path):
+    real, made, mixed = (tmp_path / f"{name}.h5" for name in ("real", "made", "mixed"))
+    write(real)
+    options = {"source": "made", "line_height": 28, "characters": CHARACTERS}
+    others = [(split, sample(f"new {split}", text="new")) for split in SPLITS]
+    write_samples(made, [*others, ("train", sample("x", text="new"))], **options)
+    mix_samples(mixed, real, made, source="both")
+    assert read_split(mixed, "train").id == ["a", "c", "d", "new train", "x"]
+    assert read_split(mixed, "train").source == "both"
+    for split in ("val", "test"):
+        assert list(read_split(mixed, split).pixels) == list(read_split(real, split).pixels)
+    write_samples(made, others[1:], **options, may_be_empty=("train",))
+    mix_samples(mixed, real, made, source="both")
+    assert [len(read_split(mixed, split)) for split in SPLITS] == [0, 1, 1]
 
 
 def test_an_error_of_the_source_of_samples_leaves_the_last_good_file(tmp_path):

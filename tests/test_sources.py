@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 from archives import IAM, write_originals, write_tgz, write_zip
+from pen_strokes import packed
 from site_server import Site
 
 import textrec.fetch
@@ -136,6 +137,61 @@ def test_brown_is_read_as_plain_sentences(project):
     assert bring(parameters(), Path("data/raw"))[2] == "corpus.txt: 2 sentences from brown.zip"
     text = (project / "data/raw/corpus.txt").read_text()
     assert text == 'The jury\'s "report", (he said); no end.\nIs it so?\n'
+
+
+def test_source_without_on_line_handwriting_gives_an_archive_without_members(project):
+    report = bring(parameters(), Path("data/raw"))
+    assert contents(project / "data/raw/ondb.zip") == {}
+    neither = "there is neither ondb_strokes.npz nor lineStrokes-all.tar.gz and ascii-all.tar.gz"
+    assert report[3] == f"ondb.zip: no lines, for {neither}"
+
+
+def test_strokes_are_taken_as_arrays_or_as_the_original_downloads(project):
+    strokes = {f"lineStrokes/a01/a01-000/{name}.xml": name.encode() for name in ("a01-000u-01", "a01-000u-02")}
+    write_tgz(project / "archives/lineStrokes-all.tar.gz", strokes | {"lineStrokes/._a01.xml": b""})
+    write_tgz(project / "archives/ascii-all.tar.gz", {"ascii/a01/a01-000/a01-000u.txt": b"CSR:"})
+    report = bring(parameters(), Path("data/raw"))
+    assert report[3] == "ondb.zip: 2 members of lineStrokes-all.tar.gz and 1 members of ascii-all.tar.gz"
+    assert contents(project / "data/raw/ondb.zip") == {
+        "ascii/a01-000u.txt": b"CSR:",
+        "lineStrokes/a01-000u-01.xml": b"a01-000u-01",
+        "lineStrokes/a01-000u-02.xml": b"a01-000u-02",
+    }
+    write_zip(project / "archives/ondb_strokes.npz", packed() | {"other.npy": b""}, compression=zipfile.ZIP_DEFLATED)
+    report = bring(parameters(), Path("data/raw"))
+    assert report[3] == "ondb.zip: 5 members of ondb_strokes.npz"
+    assert contents(project / "data/raw/ondb.zip") == dict(sorted(packed().items()))
+
+
+@pytest.mark.parametrize(
+    ("name", "members", "message"),
+    [
+        (
+            "lineStrokes-all.tar.gz",
+            {"lineStrokes/a01-000u-01.xml": b""},
+            "archives: ascii-all.tar.gz not found; get IAM-",
+        ),
+        (
+            "ascii-all.tar.gz",
+            {"a01-000u.txt": b""},
+            "archives: lineStrokes-all.tar.gz not found; get IAM-OnDB from https",
+        ),
+        (
+            "ondb_strokes.npz",
+            {"text.npy": b""},
+            r"archives/ondb_strokes.npz: line_end.npy, .*, stroke_end.npy is missing",
+        ),
+        (
+            "ondb_strokes.npz",
+            {"a.xml": b""},
+            r"archives/ondb_strokes.npz: no member is IAM-OnDB's; get it anew from https",
+        ),
+    ],
+)
+def test_incomplete_strokes_are_refused(project, name, members, message):
+    (write_zip if name.endswith("npz") else write_tgz)(project / "archives" / name, members)
+    with pytest.raises(TextrecError, match=f"^{message}"):
+        bring(parameters(), Path("data/raw"))
 
 
 @pytest.mark.parametrize(

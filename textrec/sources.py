@@ -121,9 +121,7 @@ def bring(params: DataParams, raw: Path) -> list[str]:
                 raise TextrecError(f"{where}: no member in {kind}/; get IAM anew from {IAM_HOME}")
         for name, part in strokes.items():
             if not part:
-                raise TextrecError(
-                    f"{folder / name}: no member as {LAYOUTS[name][1]}; get IAM-OnDB anew from {ONDB_HOME}"
-                )
+                raise TextrecError(f"{folder / name}: no member is IAM-OnDB's; get it anew from {ONDB_HOME}")
             if name in PACKED_STROKES:
                 _require(part, [f"{array}.npy" for array in ARRAYS], folder / name)
         sentences = _sample_sentences() if brown is None else _brown_sentences(brown, folder / "brown.zip")
