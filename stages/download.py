@@ -8,7 +8,7 @@ from textrec.sources import DataParams, bring
 
 
 def main() -> None:
-    """Write data/raw/iamdb.zip, data/raw/matlab.zip and data/raw/corpus.txt."""
+    """Write iamdb.zip, matlab.zip, corpus.txt and ondb.zip to data/raw."""
     for line in bring(load("data", DataParams), Path("data/raw")):
         print(line)
 
