@@ -2,10 +2,11 @@
 
 import logging
 import warnings
+from pathlib import Path
 
 from textrec.charset import Charset
 from textrec.params import load
-from textrec.recipe import TrainParams
+from textrec.recipe import NOTHING, TrainParams
 from textrec.runtime import run, write_json
 from textrec.samples import read_split
 
@@ -14,14 +15,15 @@ def main() -> None:
     """Write models/model.ckpt, its measures and its curves."""
     # Not above: torch takes seconds to import, in which Ctrl-C must be answered as well.
     import torch
-    from dvclive.lightning import DVCLiveLogger
     from pytorch_lightning import seed_everything
+    from pytorch_lightning.utilities import rank_zero_only
 
     from textrec.augmentation import augmentation_sheet
     from textrec.dataset import TextImages
     from textrec.model import ModelConfig
     from textrec.recognizer import Recognizer
-    from textrec.training import fit
+    from textrec.runs import finish, fit, run_folder
+    from textrec.transfer import begin_with
 
     params, config = load("train", TrainParams), load("model", ModelConfig)
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
@@ -30,20 +32,26 @@ def main() -> None:
     seed_everything(params.seed, verbose=False)
     # With `deterministic` torch would fill all memory that it takes, to show who reads it unwritten: a tenth of a step.
     torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]
-    train, val = (read_split(f"data/processed/{params.data}.h5", split) for split in ("train", "val"))
+    data = f"data/processed/{params.data}.h5"
+    train, val = (read_split(data, split) for split in ("train", "val"))
     charset = Charset(train.characters)
     recognizer = Recognizer.build(config, charset, line_height=train.line_height)
+    if params.init != NOTHING:
+        rank_zero_only(print)(begin_with(recognizer, params.init))
+    recombine = 0.0 if params.overfit_batches else params.recombine
     images = {
-        "train": TextImages(train, charset, config, recombine=params.recombine, seed=params.seed),
+        "train": TextImages(train, charset, config, recombine=recombine, seed=params.seed),
         "val": TextImages(val, charset, config),
     }
-    augmentation_sheet("reports/augmentation.png", train, params.augment)
-    # dvc.yaml declares the plots and the experiment is DVC's own; left alone, DVCLive would write both anew.
-    logger = DVCLiveLogger(dir="reports/train", dvcyaml=None, save_dvc_exp=False, report=None)
-    measures = fit(recognizer, params, **images, logger=logger)
+    rank_zero_only(augmentation_sheet)("reports/augmentation.png", train, params.augment)
+    folder = run_folder(params, config, data)
+    measures = fit(recognizer, params, **images, folder=folder, reports=Path("reports/train"))
+    if measures is None:  # each device has a process; the first one writes
+        return
     recognizer.save("models/model.ckpt")
     weights = sum(weight.numel() for weight in recognizer.model.parameters())
     write_json("metrics/train.json", {"samples": len(train), "parameters": weights, **measures})
+    finish(folder)
 
 
 if __name__ == "__main__":

@@ -44,6 +44,24 @@ def test_every_sample_comes_once_an_epoch(split: Split, shuffle: bool) -> None:
     assert sorted(index for batch in batches for index in batch) == list(range(50))
 
 
+@pytest.mark.parametrize(("samples", "shuffle"), [(50, True), (50, False), (49, True), (49, False), (8, True)])
+def test_processes_that_train_together_share_each_batch(
+    split: Split, monkeypatch: pytest.MonkeyPatch, samples: int, shuffle: bool
+) -> None:
+    buckets = Buckets(TextImages(split, CHARSET, config()), 8, shuffle=shuffle, seed=1)
+    buckets._images.area = buckets._images.area[:samples]
+    monkeypatch.setattr(Buckets, "POOL", 3)
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
+    shares = []
+    for rank in range(2):
+        monkeypatch.setattr(torch.distributed, "get_rank", lambda rank=rank: rank)
+        shares.append(list(buckets))
+    assert len(shares[0]) == len(shares[1]) == -(-samples // 8)
+    assert all(abs(len(one) - len(two)) <= 1 and one and two for one, two in zip(*shares, strict=True))
+    assert sorted(index for share in shares for batch in share for index in batch) == list(range(samples))
+
+
 def test_batches_are_shuffled_anew_every_epoch_and_repeat_with_the_seed(split: Split) -> None:
     one, two = (Buckets(TextImages(split, CHARSET, config()), 8, shuffle=True, seed=1) for _ in range(2))
     assert list(one) == list(two)

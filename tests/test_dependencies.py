@@ -12,7 +12,8 @@ ROOT = Path(__file__).parent.parent
 PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
 MODULES = {path.stem: path for path in (ROOT / "textrec").glob("*.py")}
-TORCH = {"augmentation", "dataset", "decoding", "resnet", "model", "training", "recognizer"}
+TORCH = {"augmentation", "dataset", "decoding", "model", "recognizer", "resnet", "runs", "tracking", "training"}
+TORCH |= {"transfer"}
 
 
 def imports(path: Path) -> set[str]:

@@ -1,3 +1,4 @@
+import secrets
 import warnings
 from pathlib import Path
 from typing import Any
@@ -8,36 +9,19 @@ import pytorch_lightning as lightning
 import torch
 from networks import CHARSET, config, sample
 from pytorch_lightning import seed_everything
+from recipes import RECIPE
 from torchmetrics.text import CharErrorRate
 
 from textrec.charset import END, PAD, SPECIALS, START
 from textrec.dataset import Batch, TextImages, loader
 from textrec.params import validate
-from textrec.recipe import AugmentParams, TrainParams
+from textrec.recipe import TrainParams
 from textrec.recognizer import Recognizer
 from textrec.records import SPLITS
+from textrec.runs import fit
 from textrec.runtime import TextrecError
 from textrec.samples import read_split, write_samples
-from textrec.training import Training, fit
-
-RECIPE: dict[str, Any] = {
-    "data": "iam_lines",
-    "seed": 1,
-    "batch_size": 8,
-    "lr": 0.01,
-    "warmup": 0.1,
-    "weight_decay": 0.01,
-    "recombine": 0.0,
-    "ema_decay": 0.0,
-    "label_smoothing": 0.0,
-    "token_noise": 0.0,
-    "augment": dict.fromkeys(AugmentParams.model_fields, 0.0),
-    "ignore_padding": False,
-    "compile": False,
-    "trainer": {"max_epochs": 2, "accelerator": "cpu", "num_sanity_val_steps": 0},
-    "checkpoint": {},
-}
-
+from textrec.training import Training
 
 RESNET = {"channels": [8, 16], "kernels": [3, 3], "strides": [2, [4, 2]]}
 
@@ -53,10 +37,11 @@ def _quiet() -> None:
 
 
 @pytest.fixture
-def images(tmp_path: Path) -> dict[str, TextImages]:
+def images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, TextImages]:
     """Texts that the image shows: a character is a block of its own brightness."""
+    monkeypatch.chdir(tmp_path)
     samples = []
-    for index in range(16):
+    for index in range(64):
         text = "".join(np.random.default_rng(index).choice(list("abcd"), 4))
         item = sample(f"s-{index}", text, width=48)
         for place, character in enumerate(text):
@@ -70,11 +55,14 @@ def images(tmp_path: Path) -> dict[str, TextImages]:
 def train(images: dict[str, TextImages], params: TrainParams, **changes: Any) -> tuple[Recognizer, dict[str, float]]:
     seed_everything(params.seed, verbose=False)
     recognizer = Recognizer.build(config(**changes), CHARSET, line_height=28)
-    return recognizer, fit(recognizer, params, **images, logger=False)
+    folder = Path("checkpoints", secrets.token_hex(4))
+    measures = fit(recognizer, params, **images, folder=folder, reports=Path("reports"))
+    assert measures
+    return recognizer, measures
 
 
 def test_it_learns_to_read_and_keeps_the_best_weights(images: dict[str, TextImages]) -> None:
-    params = recipe(trainer=RECIPE["trainer"] | {"max_epochs": 150, "check_val_every_n_epoch": 50})
+    params = recipe(trainer=RECIPE["trainer"] | {"max_epochs": 40, "check_val_every_n_epoch": 20})
     recognizer, measures = train(images, params, resnet=RESNET)
     assert measures["val/cer"] < 0.1
     recognizer.model.eval()

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, distributed
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from textrec.charset import END, PAD, START, Charset
@@ -123,7 +123,8 @@ class Buckets(Sampler[list[int]]):
     """Batches of indices whose images have about the same size: random batches in random order, anew every epoch.
 
     The samples are shuffled, then sorted by size within pools of `POOL` batches; `shuffle=False` sorts them all, widest
-    first, so that a batch too large for memory fails at once.
+    first, so that a batch too large for memory fails at once. Where several processes train together (DDP), each gets
+    its share of every batch.
     """
 
     POOL = 16  # batches; more: less padding, fewer ways to combine samples
@@ -144,20 +145,28 @@ class Buckets(Sampler[list[int]]):
         return -(-len(self._images) // self._batch_size)
 
     def __iter__(self) -> Iterator[list[int]]:
+        together = distributed.is_available() and distributed.is_initialized()
+        rank, ranks = (distributed.get_rank(), distributed.get_world_size()) if together else (0, 1)
+        for batch in self._batches(ranks):
+            yield batch[rank::ranks].tolist()
+
+    def _batches(self, ranks: int) -> list[np.ndarray]:
         area = self._images.area
         if not self._shuffle:
-            yield from self._cut(np.argsort(-area, kind="stable"))
-            return
+            return _cut(np.argsort(-area, kind="stable"), self._batch_size, ranks)
         random = np.random.default_rng((self._seed, self._epoch))
-        order = random.permutation(len(area))
-        pool = self.POOL * self._batch_size
-        pools = [order[start : start + pool] for start in range(0, len(order), pool)]
-        batches = [batch for part in pools for batch in self._cut(part[np.argsort(area[part], kind="stable")])]
-        for index in random.permutation(len(batches)):
-            yield batches[index]
+        pools = _cut(random.permutation(len(area)), self.POOL * self._batch_size, ranks)
+        by_size = [pool[np.argsort(area[pool], kind="stable")] for pool in pools]
+        batches = [batch for pool in by_size for batch in _cut(pool, self._batch_size, ranks)]
+        return [batches[index] for index in random.permutation(len(batches))]
 
-    def _cut(self, order: np.ndarray) -> list[list[int]]:
-        return [order[start : start + self._batch_size].tolist() for start in range(0, len(order), self._batch_size)]
+
+def _cut(order: np.ndarray, size: int, ranks: int) -> list[np.ndarray]:
+    """Parts of `size`; the last one holds what remains, but a sample for each rank at least."""
+    edges = list(range(size, len(order), size))
+    if edges:
+        edges[-1] = min(edges[-1], len(order) - ranks)
+    return np.split(order, edges)
 
 
 def loader(images: TextImages, batch_size: int, *, shuffle: bool, seed: int = 0) -> DataLoader[Batch]:

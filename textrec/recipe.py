@@ -1,12 +1,15 @@
 """How to train: the section `train`, apart from the code that trains, so that stages without torch can read it."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from textrec.params import Params
 
 Share = Annotated[float, Field(ge=0, le=1)]
+
+# An empty file in git, for `init` and `ckpt_path`: both are dependencies of the stage, and DVC wants a file for each.
+NOTHING = "models/none"
 
 
 class AugmentParams(Params):
@@ -37,7 +40,9 @@ class TrainParams(Params):
         "synth_paragraphs",
         "iam_and_synth_paragraphs",
     ]
-    seed: int
+    init: str  # a model whose weights to begin with, where names and shapes match; NOTHING: random ones
+    ckpt_path: str  # checkpoints/*/finished.ckpt of a run to continue for more epochs; NOTHING: none
+    seed: NonNegativeInt
     batch_size: PositiveInt
     recombine: Share  # of the training samples are made anew each epoch, from words of several
     lr: PositiveFloat  # the highest, reached after `warmup`
@@ -48,6 +53,18 @@ class TrainParams(Params):
     token_noise: Share  # of the teacher-forced tokens are replaced by random characters
     ignore_padding: bool  # leave what follows <END> out of the loss
     augment: AugmentParams
+    overfit_batches: NonNegativeInt  # train and validate on the same few batches, images as they are; 0: on all
     compile: bool  # torch.compile: slower to begin with, faster from then on, above all on a GPU
+    wandb: Literal["disabled", "offline", "online"]
+    watch_gradients: bool  # by wandb
+    device_stats: bool  # log use of processor, memory and GPU
     trainer: dict[str, Any]  # passed to lightning.Trainer as they are
     checkpoint: dict[str, Any]  # passed to ModelCheckpoint as they are
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.watch_gradients and self.wandb == "disabled":
+            raise ValueError("watch_gradients is true, but it is wandb that watches; set wandb to offline or online")
+        if self.checkpoint.get("save_weights_only"):
+            raise ValueError("checkpoint.save_weights_only must be false: Lightning would leave the averages out")
+        return self

@@ -1,26 +1,21 @@
 """Training with PyTorch Lightning: the losses, the optimiser, the measures while training."""
 
-import inspect
 import math
-import sys
-import tempfile
 from typing import Any
 
+import numpy as np
 import pytorch_lightning as lightning
 import torch
-from lightning_fabric.utilities.exceptions import MisconfigurationException
-from pytorch_lightning.callbacks import Callback, ModelCheckpoint, WeightAveraging
-from pytorch_lightning.loggers import Logger
+from pytorch_lightning.callbacks import Callback, WeightAveraging
 from torch import Tensor
 from torch.nn import functional
 from torchmetrics.text import CharErrorRate, WordErrorRate
 
 from textrec.augmentation import Augment
 from textrec.charset import BLANK, PAD, SPECIALS
-from textrec.dataset import Batch, TextImages, loader
+from textrec.dataset import Batch
 from textrec.decoding import ctc_greedy
 from textrec.model import Encoded
-from textrec.params import not_a_parameter
 from textrec.recipe import TrainParams
 from textrec.recognizer import Recognizer
 from textrec.runtime import TextrecError
@@ -38,6 +33,7 @@ class Training(lightning.LightningModule):
         self.model = recognizer.model
         self._charset = recognizer.charset
         self._params = params
+        self.batch_shape: tuple[int, ...] = ()  # of the last one, for whoever explains a lack of memory
         self._augment = Augment(params.augment, line_height=self.model.line_height)
         maybe_compiled = torch.compile if params.compile else lambda function: function
         self._encode, self._decode = maybe_compiled(self.model.encode), maybe_compiled(self.model.decode)
@@ -45,27 +41,43 @@ class Training(lightning.LightningModule):
         self.wer = WordErrorRate()
         self.ctc_cer = CharErrorRate()
 
-    def training_step(self, batch: Batch, _index: int) -> Tensor:
-        """One step of teacher forcing, on changed images."""
-        encoded = self._encode(self._augment(batch.images, batch.sizes), batch.sizes)
+    def training_step(self, batch: Batch, index: int) -> Tensor:
+        """One step of teacher forcing, on changed images; raises TextrecError where the loss is not a number."""
+        self.batch_shape = tuple(batch.images.shape)
+        if index == 0:  # the random numbers of an epoch are the same whether or not training was broken off before it
+            seeds = np.random.SeedSequence((self._params.seed, self.current_epoch, self.global_rank))
+            torch.manual_seed(int(seeds.generate_state(1)[0]))
+        images = batch.images if self._params.overfit_batches else self._augment(batch.images, batch.sizes)
+        encoded = self._encode(images, batch.sizes)
         loss = self.training_loss(encoded, batch, self.with_noise(batch.tokens))
-        self.log("train/loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(batch.images))
+        if not loss.isfinite():
+            ids = self.trainer.train_dataloader.dataset.split.id  # type: ignore[union-attr]
+            lines = ", ".join(ids[index] for index in batch.indices.tolist())
+            raise TextrecError(
+                f"epoch {self.current_epoch}, step {self.global_step}: the loss is {loss.item()} for {lines}; "
+                "lower train.lr or look at these samples"
+            )
+        self.log(
+            "train/loss", loss, on_step=False, on_epoch=True, prog_bar=True, sync_dist=True, batch_size=len(images)
+        )
         return loss
 
-    def validation_step(self, batch: Batch, _index: int) -> None:
-        """Read the images as in use, and measure the teacher-forced loss beside it."""
+    def validation_step(self, batch: Batch, _index: int) -> dict[str, list[str]]:
+        """Read the images as in use, and measure the teacher-forced loss beside it; returns `truth` and `read`."""
+        self.batch_shape = tuple(batch.images.shape)
         encoded = self._encode(batch.images, batch.sizes)
         loss = self.training_loss(encoded, batch, batch.tokens)
         truth = self._texts(batch.tokens)
         read = self._texts(self.model.generate(encoded)[0])
         self.cer.update(read, truth)
         self.wer.update(read, truth)
-        self.log("val/loss", loss, batch_size=len(batch.images))
+        self.log("val/loss", loss, sync_dist=True, batch_size=len(truth))
         self.log("val/cer", self.cer, on_epoch=True, prog_bar=True)
         self.log("val/wer", self.wer, on_epoch=True)
         if self.model.ctc_output is not None:
             self.ctc_cer.update(self._texts(ctc_greedy(self.model.ctc(encoded), encoded.step_count)[0]), truth)
             self.log("val/ctc_cer", self.ctc_cer, on_epoch=True)
+        return {"truth": truth, "read": read}
 
     def on_validation_epoch_end(self) -> None:
         """Print one line, for logs as for terminals."""
@@ -124,37 +136,7 @@ class Training(lightning.LightningModule):
         return [self._charset.decode(row) for row in tokens.tolist()]
 
 
-def fit(
-    recognizer: Recognizer, params: TrainParams, *, train: TextImages, val: TextImages, logger: Logger | bool
-) -> dict[str, float]:
-    """Train `recognizer` in place, leave it with the weights of the best validation, and return its measures.
-
-    Raises TextrecError where `train.trainer` or `train.checkpoint` hold what Lightning does not take.
-    """
-    training = Training(recognizer, params)
-    with tempfile.TemporaryDirectory() as folder:
-        options = {"dirpath": folder, "monitor": "val/cer", "mode": "min"}
-        checkpoint = _build(ModelCheckpoint, options | params.checkpoint, "train.checkpoint")
-        options = {
-            "logger": logger,
-            "callbacks": [checkpoint, *_averaging(params.ema_decay)],
-            "enable_model_summary": False,
-            "enable_progress_bar": sys.stderr.isatty(),
-        }
-        trainer = _build(lightning.Trainer, options | params.trainer, "train.trainer")
-        batches = {"shuffle": True, "seed": params.seed}
-        trainer.fit(
-            training, loader(train, params.batch_size, **batches), loader(val, params.batch_size, shuffle=False)
-        )
-        best = checkpoint.best_model_path
-        if not best:
-            raise TextrecError("training ended without a validation; raise train.trainer.max_epochs or max_steps")
-        state = torch.load(best, map_location="cpu", weights_only=True)
-        training.load_state_dict(state["state_dict"])
-    return {"epoch": state["epoch"], **state["measures"]}
-
-
-def _averaging(decay: float) -> list[Callback]:
+def averaging(decay: float) -> list[Callback]:
     """Lightning's exponential moving average of weights and of batch normalisation's statistics; none where 0."""
 
     def average(averaged: Tensor, current: Tensor, count: Tensor) -> Tensor:
@@ -164,14 +146,3 @@ def _averaging(decay: float) -> list[Callback]:
         return averaged.lerp(current, 1 - ((1 + count) / (10 + count)).clamp(max=decay))
 
     return [WeightAveraging(avg_fn=average)] if decay else []
-
-
-def _build(kind: Any, options: dict[str, Any], where: str) -> Any:
-    known = inspect.signature(kind).parameters
-    for name in options:
-        if name not in known:
-            raise TextrecError(not_a_parameter(f"params.yaml: {where}.{name}", list(known)))
-    try:
-        return kind(**options)
-    except (TypeError, ValueError, MisconfigurationException) as error:
-        raise TextrecError(f"params.yaml: {where}: {error}") from None

@@ -1,0 +1,189 @@
+"""The life of a training run: kept in checkpoints/ as it goes, so that it goes on from there after a crash.
+
+A run is known by all that changes its result: parameters, data, what it begins with, and the code. While it lasts its
+folder holds `last.ckpt`, written after every epoch, the best weights so far, and a copy of the curves. Once its results
+are written, `finished.ckpt` is left.
+"""
+
+import contextlib
+import hashlib
+import inspect
+import itertools
+import json
+import pickle
+import shutil
+import sys
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric.utilities.exceptions import MisconfigurationException
+from pytorch_lightning import LightningModule, Trainer
+from pytorch_lightning.callbacks import Callback, ModelCheckpoint
+from pytorch_lightning.utilities import rank_zero_only
+from torch.utils.data import DataLoader
+
+from textrec.dataset import Batch, TextImages, loader
+from textrec.model import ModelConfig
+from textrec.params import not_a_parameter
+from textrec.recipe import NOTHING, TrainParams
+from textrec.recognizer import Recognizer
+from textrec.runtime import TextrecError, atomic
+from textrec.tracking import loggers, monitors
+from textrec.training import Training, averaging
+
+KEPT = 4  # runs in checkpoints/, the latest; each takes about 16 bytes a weight
+
+
+def run_folder(params: TrainParams, config: ModelConfig, data: str | Path) -> Path:
+    """The folder of the run with these parameters on the file `data`, by the code that is now loaded."""
+    tracking = {"wandb", "watch_gradients", "device_stats"}  # leaves the result as it is
+    described = json.dumps([config.model_dump(), params.model_dump(exclude=tracking)], default=str)
+    digest = hashlib.sha256(described.encode())
+    code = sorted(str(module.__file__) for name, module in sys.modules.items() if name.startswith("textrec."))
+    for path in [data, params.init, params.ckpt_path, *code]:
+        with Path(path).open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return Path("checkpoints") / digest.hexdigest()[:16]
+
+
+def fit(
+    recognizer: Recognizer, params: TrainParams, *, train: TextImages, val: TextImages, folder: Path, reports: Path
+) -> dict[str, float] | None:
+    """Train `recognizer` in place, leave it with the weights of the best validation, and return its measures.
+
+    With several devices each has a process that calls this; all but the first get None.
+
+    folder: see `run_folder`; a run that was broken off there goes on. reports: a folder for curves and readings.
+    Raises TextrecError where `train.trainer` or `train.checkpoint` hold what Lightning does not take, where
+    `train.ckpt_path` cannot be continued, where memory does not suffice, and where the loss is not a number.
+    """
+    training = Training(recognizer, params)
+    options = {"dirpath": folder, "monitor": "val/cer", "mode": "min", "enable_version_counter": False}
+    best = _build(ModelCheckpoint, options | params.checkpoint, "train.checkpoint")
+    callbacks = [*monitors(params, reports), *averaging(params.ema_decay), _KeepReports(reports, folder), best]
+    if not params.overfit_batches:  # where an epoch is a step or two, writing would take longer than training
+        every_epoch = {"filename": "last", "save_on_train_epoch_end": True, "enable_version_counter": False}
+        callbacks.append(ModelCheckpoint(folder, **every_epoch))
+    options = {
+        "callbacks": callbacks,
+        "use_distributed_sampler": False,  # the batches' own sampler shares them out
+        "enable_model_summary": False,
+        "enable_progress_bar": sys.stderr.isatty(),
+    }
+    trainer: Trainer = _build(Trainer, options | params.trainer, "train.trainer")
+    if params.batch_size < 2 * trainer.world_size:
+        raise TextrecError(f"train.batch_size is {params.batch_size}; {trainer.world_size} devices need 2 samples each")
+    path = _checkpoint(folder, params, training, trainer)
+    _restore(folder, reports, params)
+    trainer.loggers = loggers(params, reports)
+    if path:
+        trainer.print(f"going on from {path}")
+    with _explained(training):
+        trainer.fit(training, *_batches(params, train, val), ckpt_path=path, weights_only=True)
+    if not best.best_k_models:
+        raise TextrecError("training ended without a validation; raise train.trainer.max_epochs or max_steps")
+    if not trainer.is_global_zero:
+        return None
+    state = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
+    training.load_state_dict(state["state_dict"])
+    return {"epoch": state["epoch"], **state["measures"]}
+
+
+def finish(folder: Path) -> None:
+    """Leave nothing of a run whose results are written but `finished.ckpt`, which `train.ckpt_path` takes."""
+    for path in folder.iterdir():
+        if path.name == "last.ckpt":
+            path.replace(folder / "finished.ckpt")
+        elif path.name != "finished.ckpt":
+            path.unlink()
+
+
+def _batches(params: TrainParams, train: TextImages, val: TextImages) -> tuple[DataLoader[Batch], DataLoader[Batch]]:
+    """Batches to train and to validate on: the very same where a few are to be learned by heart."""
+    batches = loader(train, params.batch_size, shuffle=True, seed=params.seed)
+    if params.overfit_batches:
+        few = list(itertools.islice(batches.sampler, params.overfit_batches))
+        same = DataLoader(train, batch_size=None, sampler=few)
+        return same, same
+    return batches, loader(val, params.batch_size, shuffle=False)
+
+
+def _checkpoint(folder: Path, params: TrainParams, training: Training, trainer: Trainer) -> Path | None:
+    """What to go on with: this run, if it was broken off, or else `train.ckpt_path`, if it is given."""
+    if (folder / "last.ckpt").exists():
+        return folder / "last.ckpt"
+    if params.ckpt_path == NOTHING:
+        return None
+    path = Path(params.ckpt_path)
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        shapes = {name: weight.shape for name, weight in state["state_dict"].items()}
+        epochs = state["loops"]["fit_loop"]["epoch_progress"]["total"]["completed"]
+    except (RuntimeError, pickle.UnpicklingError, EOFError, KeyError, TypeError):
+        raise TextrecError(
+            f"{path}: not a run; train.ckpt_path takes checkpoints/*/finished.ckpt, and train.init takes models"
+        ) from None
+    if shapes != {name: weight.shape for name, weight in training.state_dict().items()}:
+        raise TextrecError(f"{path}: of a model of other parameters; give it those of params.yaml in its commit")
+    if trainer.max_epochs is not None and 0 <= trainer.max_epochs <= epochs:
+        raise TextrecError(f"{path}: trained for {epochs} epochs already; raise train.trainer.max_epochs above that")
+    return path
+
+
+@rank_zero_only
+def _restore(folder: Path, reports: Path, params: TrainParams) -> None:
+    """Empty `reports`, or give back what they held when this run was broken off; forget the oldest runs."""
+    shutil.rmtree(reports, ignore_errors=True)
+    if (folder / "last.ckpt").exists():
+        with contextlib.suppress(FileNotFoundError), tarfile.open(folder / "reports.tar") as archive:
+            archive.extractall(reports, filter="data")
+    runs = sorted(folder.parent.glob("*/"), key=lambda run: run.stat().st_mtime)
+    for run in runs[: -KEPT + 1]:
+        if run not in {folder, Path(params.ckpt_path).parent}:
+            shutil.rmtree(run)
+
+
+class _KeepReports(Callback):
+    """Copies what the loggers wrote before each epoch: DVC removes the outputs of a stage before it runs it again."""
+
+    def __init__(self, reports: Path, folder: Path) -> None:
+        self._reports = reports
+        self._archive = folder / "reports.tar"
+
+    @rank_zero_only
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        if self._reports.exists():
+            with atomic(self._archive) as temporary, tarfile.open(temporary, "w") as archive:
+                archive.add(self._reports, arcname=".")
+
+
+@contextlib.contextmanager
+def _explained(training: Training) -> Iterator[None]:
+    """Turn what ends a training into what the user can act on."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not isinstance(error, torch.OutOfMemoryError | MemoryError) and "allocate memory" not in str(error):
+            raise
+        count, _, height, width = training.batch_shape
+        raise TextrecError(
+            f"not enough memory for a batch of {count} images of {height} x {width} pixels; lower train.batch_size"
+        ) from None
+    except SystemExit as error:  # so Lightning ends the process at Ctrl-C
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from None
+        raise
+
+
+def _build(kind: Any, options: dict[str, Any], where: str) -> Any:
+    known = inspect.signature(kind).parameters
+    for name in options:
+        if name not in known:
+            raise TextrecError(not_a_parameter(f"params.yaml: {where}.{name}", list(known)))
+    try:
+        return kind(**options)
+    except (TypeError, ValueError, MisconfigurationException) as error:
+        raise TextrecError(f"params.yaml: {where}: {error}") from None
