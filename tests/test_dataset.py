@@ -194,9 +194,13 @@ def test_recombination_is_anew_every_epoch_and_repeats_with_the_seed(words: Spli
     assert texts(one) == texts(two)
 
 
-def test_a_split_without_samples_is_refused(split: Split) -> None:
-    with pytest.raises(TextrecError, match="a: no samples are left"):
-        TextImages(replace(split, offset=split.offset[:0]), CHARSET, config())
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [("a", "a: no samples are left; metrics/"), ("ondb_lines", "ondb_lines: no samples .* put ondb_strokes.npz")],
+)
+def test_a_split_without_samples_is_refused(split: Split, source: str, message: str) -> None:
+    with pytest.raises(TextrecError, match=message):
+        TextImages(replace(split, offset=split.offset[:0], source=source), CHARSET, config())
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,12 @@ from textrec.samples import Split
 WIDTH_STEP = 32
 
 
+NO_STROKES = (
+    "put ondb_strokes.npz, or lineStrokes-all.tar.gz and ascii-all.tar.gz, into data.path, "
+    "then run `dvc repro -f -s download` and this again"
+)
+
+
 class Batch(NamedTuple):
     """A padded batch.
 
@@ -46,7 +52,8 @@ class TextImages(Dataset[Batch]):
     ) -> None:
         self.split = split
         if not len(split):
-            raise TextrecError(f"{split.source}: no samples are left; look at what was dropped on the way to them")
+            remedy = NO_STROKES if "ondb" in split.source else "metrics/ tells what was dropped on the way"
+            raise TextrecError(f"{split.source}: no samples are left; {remedy}")
         if split.characters != charset.characters:
             raise TextrecError(
                 f"{split.source}: its characters are {split.characters!r}, the model's {charset.characters!r}; "
