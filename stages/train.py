@@ -27,8 +27,9 @@ def main() -> None:
 
     params, config = load("train", TrainParams), load("model", ModelConfig)
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    # Batches are cut from memory, and curves have a point an epoch; the third is between Lightning and torch.
-    warnings.filterwarnings("ignore", ".*(does not have many workers|smaller than the logging interval|LeafSpec)")
+    # Batches are cut from memory, and curves have a point an epoch; the third is between Lightning and torch; a run that
+    # is continued has another folder.
+    warnings.filterwarnings("ignore", ".*(not have many workers|smaller than the logging|LeafSpec|dirpath has changed)")
     seed_everything(params.seed, verbose=False)
     # With `deterministic` torch would fill all memory that it takes, to show who reads it unwritten: a tenth of a step.
     torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]

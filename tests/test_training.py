@@ -177,8 +177,20 @@ def test_what_lightning_does_not_take_is_one_line(
         ({"batch_size": 0}, "train.batch_size is 0"),
         ({"learning_rate": 0.1}, "train.learning_rate is not a parameter"),
         ({"warmup": 1.5}, "train.warmup is 1.5"),
+        ({"ema_decay": 1.0}, "train.ema_decay is 1.0"),
+        ({"wandb": "on"}, "train.wandb is 'on': .*'offline'"),
+        ({"watch_gradients": True}, "it is wandb that watches; set wandb to offline or online"),
+        ({"checkpoint": {"save_weights_only": True}}, "checkpoint.save_weights_only must be false"),
     ],
 )
 def test_impossible_parameters_are_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(TextrecError, match=message):
         recipe(**changes)
+
+
+def test_too_large_a_batch_is_one_line(images: dict[str, TextImages], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Training, "training_loss", lambda *_: torch.empty(1 << 50))
+    with pytest.raises(
+        TextrecError, match=r"not enough memory for a batch of 8 images of 28 x 64 pixels; lower train.b"
+    ):
+        train(images, recipe())

@@ -11,6 +11,7 @@ import inspect
 import itertools
 import json
 import pickle
+import re
 import shutil
 import sys
 import tarfile
@@ -69,6 +70,7 @@ def fit(
         callbacks.append(ModelCheckpoint(folder, **every_epoch))
     options = {
         "callbacks": callbacks,
+        "logger": False,  # until their folder is ready
         "use_distributed_sampler": False,  # the batches' own sampler shares them out
         "enable_model_summary": False,
         "enable_progress_bar": sys.stderr.isatty(),
@@ -121,7 +123,7 @@ def _checkpoint(folder: Path, params: TrainParams, training: Training, trainer: 
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         shapes = {name: weight.shape for name, weight in state["state_dict"].items()}
-        epochs = state["loops"]["fit_loop"]["epoch_progress"]["total"]["completed"]
+        epochs = state["loops"]["fit_loop"]["epoch_progress"]["total"]["processed"]
     except (RuntimeError, pickle.UnpicklingError, EOFError, KeyError, TypeError):
         raise TextrecError(
             f"{path}: not a run; train.ckpt_path takes checkpoints/*/finished.ckpt, and train.init takes models"
@@ -186,4 +188,5 @@ def _build(kind: Any, options: dict[str, Any], where: str) -> Any:
     try:
         return kind(**options)
     except (TypeError, ValueError, MisconfigurationException) as error:
-        raise TextrecError(f"params.yaml: {where}: {error}") from None
+        hint = "; accelerator: auto takes what there is" if re.search("accelerator|backend", str(error)) else ""
+        raise TextrecError(f"params.yaml: {where}: {error}{hint}") from None

@@ -70,7 +70,8 @@ class Tracking(Callback):
         """Let wandb watch."""
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger) and self._params.watch_gradients:
-                logger.watch(pl_module, log="gradients", log_graph=False)
+                every = trainer.log_every_n_steps  # pyright: ignore[reportAttributeAccessIssue]
+                logger.watch(pl_module, log="gradients", log_freq=every, log_graph=False)
 
     @rank_zero_only
     def on_validation_batch_end(
