@@ -47,8 +47,9 @@ from textrec.params import load
 from textrec.recipe import TrainParams
 from textrec.recognizer import Recognizer
 from textrec.records import SPLITS, Sample
+from textrec.runs import trainer_options
 from textrec.samples import read_split, write_samples
-from textrec.training import Training, _averaging
+from textrec.training import Training, averaging
 
 CHARSET = Charset(LINE_CHARACTERS)
 HEIGHT, WIDTH = 28, 800  # pixels
@@ -136,7 +137,7 @@ def count_macs(module: lightning.LightningModule, batch: Batch) -> float:
 def make_trainer(params: TrainParams, **options: Any) -> lightning.Trainer:
     """A Trainer on the machine that `train.trainer` names, which trains and does nothing else."""
     names = ("accelerator", "devices", "deterministic", "precision")
-    options = {name: params.trainer[name] for name in names} | options
+    options = {name: trainer_options(params)[name] for name in names} | options
     silent = dict.fromkeys(("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"), False)
     return lightning.Trainer(limit_val_batches=0, **silent, **options)
 
@@ -145,7 +146,7 @@ def own_manner(params: TrainParams, callback: lightning.Callback) -> dict[str, A
     """What this network's Trainer does besides: clip gradients, average weights."""
     return {
         "gradient_clip_val": params.trainer["gradient_clip_val"],
-        "callbacks": [callback, *_averaging(params.ema_decay)],
+        "callbacks": [callback, *averaging(params.ema_decay)],
     }
 
 
@@ -196,7 +197,7 @@ def main() -> None:
         )
     ratios = []
     for (mine, other), precision in itertools.product(PAIRS, PRECISIONS):
-        row, against = rows[mine, params.trainer["precision"]], rows[other, precision]
+        row, against = rows[mine, trainer_options(params)["precision"]], rows[other, precision]
         ratios.append(
             {"of": mine, "to": other, "precision": precision} | {name: row[name] / against[name] for name in RATIOS}
         )

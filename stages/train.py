@@ -32,7 +32,7 @@ def main() -> None:
     warnings.filterwarnings("ignore", ".*(not have many workers|smaller than the logging|LeafSpec|dirpath has changed)")
     seed_everything(params.seed, verbose=False)
     # With `deterministic` torch would fill all memory that it takes, to show who reads it unwritten: a tenth of a step.
-    torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]
+    torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore
     data = f"data/processed/{params.data}.h5"
     train, val = (read_split(data, split) for split in ("train", "val"))
     charset = Charset(train.characters)

@@ -75,7 +75,7 @@ def fit(
         "enable_model_summary": False,
         "enable_progress_bar": sys.stderr.isatty(),
     }
-    trainer: Trainer = _build(Trainer, options | params.trainer, "train.trainer")
+    trainer: Trainer = _build(Trainer, options | trainer_options(params), "train.trainer")
     if params.batch_size < 2 * trainer.world_size:
         raise TextrecError(f"train.batch_size is {params.batch_size}; {trainer.world_size} devices need 2 samples each")
     path = _checkpoint(folder, params, training, trainer)
@@ -92,6 +92,21 @@ def fit(
     state = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
     training.load_state_dict(state["state_dict"])
     return {"epoch": state["epoch"], **state["measures"]}
+
+
+def trainer_options(params: TrainParams) -> dict[str, Any]:
+    """`train.trainer` with the precision that `auto` stands for on this machine.
+
+    That is bf16-mixed where the processor multiplies bfloat16 itself, else 32-true: emulated it is slower.
+    """
+    options = dict(params.trainer)
+    if options.get("precision") == "auto":
+        if options.get("accelerator") != "cpu" and torch.cuda.is_available():
+            native = torch.cuda.is_bf16_supported(including_emulation=False)
+        else:
+            native = torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+        options["precision"] = "bf16-mixed" if native else "32-true"
+    return options
 
 
 def finish(folder: Path) -> None:
