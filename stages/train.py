@@ -27,8 +27,8 @@ def main() -> None:
 
     params, config = load("train", TrainParams), load("model", ModelConfig)
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    # Batches are cut from memory, and curves have a point an epoch; the third is between Lightning and torch; a run that
-    # is continued has another folder.
+    # Batches are cut from memory, curves have a point an epoch, a run that is continued has another folder; the third
+    # is between Lightning and torch.
     warnings.filterwarnings("ignore", ".*(not have many workers|smaller than the logging|LeafSpec|dirpath has changed)")
     seed_everything(params.seed, verbose=False)
     # With `deterministic` torch would fill all memory that it takes, to show who reads it unwritten: a tenth of a step.
