@@ -8,7 +8,7 @@ from textrec.params import Params
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
-# An empty file in git, for `init` and `ckpt_path`: both are dependencies of the stage, and DVC wants a file for each.
+# A file in git, for `init` and `ckpt_path`: both are dependencies of the stage, and DVC wants a file for each.
 NOTHING = "models/none"
 
 
