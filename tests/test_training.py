@@ -73,7 +73,7 @@ def test_it_learns_to_read_and_keeps_the_best_weights(images: dict[str, TextImag
 
 
 def test_what_is_measured_and_kept_are_the_averaged_weights(images: dict[str, TextImages]) -> None:
-    trainer = RECIPE["trainer"] | {"max_epochs": 12, "check_val_every_n_epoch": 12}
+    trainer = RECIPE["trainer"] | {"max_epochs": 3, "check_val_every_n_epoch": 3}
     last, averaged = (train(images, recipe(ema_decay=decay, trainer=trainer)) for decay in (0.0, 0.9))
     for name, value in averaged[0].model.named_buffers():
         if "running" in name:  # statistics of batch normalisation follow the weights
@@ -91,7 +91,7 @@ def test_what_is_measured_and_kept_are_the_averaged_weights(images: dict[str, Te
 
 
 def test_it_trains_in_half_precision(images: dict[str, TextImages]) -> None:
-    trainer = RECIPE["trainer"] | {"max_epochs": 20, "check_val_every_n_epoch": 20}
+    trainer = RECIPE["trainer"] | {"max_epochs": 3, "check_val_every_n_epoch": 3}
     full, half = (
         train(images, recipe(ema_decay=0.9, trainer=trainer | {"precision": precision}))
         for precision in ("32-true", "bf16-mixed")

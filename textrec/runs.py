@@ -35,7 +35,7 @@ from textrec.runtime import TextrecError, atomic
 from textrec.tracking import loggers, monitors
 from textrec.training import Training, averaging
 
-KEPT = 4  # runs in checkpoints/, the latest; each takes about 16 bytes a weight
+KEPT = 4  # runs in checkpoints/, the latest; each takes 16 bytes a weight: itself, its average, Adam's two
 
 
 def run_folder(params: TrainParams, config: ModelConfig, data: str | Path) -> Path:
@@ -157,10 +157,9 @@ def _restore(folder: Path, reports: Path, params: TrainParams) -> None:
     if (folder / "last.ckpt").exists():
         with contextlib.suppress(FileNotFoundError), tarfile.open(folder / "reports.tar") as archive:
             archive.extractall(reports, filter="data")
-    runs = sorted(folder.parent.glob("*/"), key=lambda run: run.stat().st_mtime)
-    for run in runs[: -KEPT + 1]:
-        if run not in {folder, Path(params.ckpt_path).parent}:
-            shutil.rmtree(run)
+    others = set(folder.parent.glob("*/")) - {folder, Path(params.ckpt_path).parent}
+    for run in sorted(others, key=lambda run: run.stat().st_mtime)[: -KEPT + 1]:
+        shutil.rmtree(run)
 
 
 class _KeepReports(Callback):
