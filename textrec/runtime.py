@@ -129,6 +129,9 @@ def parallel_map(
         return
     with multiprocessing.Pool(workers, initializer=_leave_signals_to_parent) as pool:
         yield from tqdm(pool.imap(function, items, chunksize=4), **progress)
+        # Left to end by themselves: one that is killed while it starts may never end.
+        pool.close()
+        pool.join()
 
 
 def _leave_signals_to_parent() -> None:
