@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from textrec.charset import PAD
 from textrec.dataset import Batch
-from textrec.model import sinusoids
+from textrec.layers import sinusoids
 
 HEADS, LAYERS = 4, 4  # of the decoders of both
 LENGTH = 89  # tokens of a line, the longest of IAM's and <START> and <END>

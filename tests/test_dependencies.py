@@ -12,8 +12,8 @@ ROOT = Path(__file__).parent.parent
 PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
 MODULES = {path.stem: path for path in (ROOT / "textrec").glob("*.py")}
-TORCH = {"augmentation", "dataset", "decoding", "model", "recognizer", "resnet", "runs", "tracking", "training"}
-TORCH |= {"transfer"}
+TORCH = {"augmentation", "dataset", "decoding", "layers", "model", "recognizer", "resnet", "runs", "tracking"}
+TORCH |= {"training", "transfer"}
 
 
 def imports(path: Path) -> set[str]:

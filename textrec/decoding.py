@@ -7,7 +7,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from textrec.charset import BLANK, END, PAD, SPECIALS, START
-from textrec.model import Cache, Encoded, ResNetTransformer
+from textrec.layers import Cache
+from textrec.model import Encoded, ResNetTransformer
 
 # Of `Recognizer.read`; the pipeline's own are evaluate.beam and evaluate.ctc_weight.
 BEAM = 4

@@ -1,6 +1,5 @@
 """The recogniser's network: a ResNet reads the image, a Transformer decoder writes the text."""
 
-import contextlib
 import math
 from collections.abc import Iterable
 from typing import Annotated, Any, NamedTuple, Self, cast
@@ -9,15 +8,11 @@ import torch
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from textrec.charset import END, PAD, START
+from textrec.layers import Cache, DecoderLayer, RowLSTM, sinusoids
 from textrec.params import Params
 from textrec.resnet import ResNet, ResNetConfig, valid_positions
-
-# On a CPU torch's fused attention takes two to four times as long to differentiate as matrix products do; those need
-# memory for their scores, and get up to this many (64 MiB in float32): any batch of lines, few paragraphs.
-PLAIN_ATTENTION = 1 << 24
 
 
 class ModelConfig(Params):
@@ -52,8 +47,8 @@ class Encoded(NamedTuple):
 
     memory: float (B, S, tf_dim), the grid of features row by row with positions added; mask: bool (B, S), True within
     the image; steps: float (B, S, tf_dim), the same features without positions and those within the image first, and
-    step_count: int64 (B,), how many those are: what CTC reads; limit: int64 (B,), the most tokens that an image of this
-    size can hold, `<END>` included.
+    step_count: int64 (B,), how many those are: what CTC reads; early: float (B, S, width), likewise, in front of the
+    recurrent layers; limit: int64 (B,), the most tokens that an image of this size can hold, `<END>` included.
     """
 
     memory: Tensor
@@ -97,7 +92,8 @@ class ResNetTransformer(nn.Module):
         self.token_position = self._positions(config.max_length, dim)
         self.embedding = nn.Embedding(vocabulary, dim)
         self.dropout = nn.Dropout(config.tf_dropout)
-        self.layers = nn.ModuleList(DecoderLayer(config) for _ in range(config.tf_layers))
+        sizes = {"heads": config.tf_heads, "dropout": config.tf_dropout}
+        self.layers = nn.ModuleList(DecoderLayer(dim, config.tf_fc_dim, **sizes) for _ in range(config.tf_layers))
         self.norm = nn.LayerNorm(dim)
         self.output = nn.Linear(dim, vocabulary)
         self.ctc_output = nn.Linear(dim, vocabulary) if config.ctc_weight else None
@@ -224,113 +220,3 @@ class ResNetTransformer(nn.Module):
 
     def _embed(self, tokens: Tensor, positions: Tensor) -> Tensor:
         return self.dropout(self.embedding(tokens) * math.sqrt(self.config.tf_dim) + positions)
-
-
-class RowLSTM(nn.Module):
-    """A bidirectional LSTM layer whose backward half begins at each row's own end, so that padding changes nothing."""
-
-    def __init__(self, width: int, hidden: int) -> None:
-        super().__init__()
-        self.forward_lstm = nn.LSTM(width, hidden, batch_first=True)
-        self.backward_lstm = nn.LSTM(width, hidden, batch_first=True)
-
-    def forward(self, rows: Tensor, mirror: Tensor) -> Tensor:
-        """From float (N, columns, width) to (N, columns, 2 * hidden); `mirror` int64 (N, columns, 1) reverses each."""
-        ahead = self.forward_lstm(rows)[0]
-        back = self.backward_lstm(rows.gather(1, mirror.expand_as(rows)))[0]
-        return torch.cat([ahead, back.gather(1, mirror.expand_as(back))], dim=-1)
-
-
-class Cache(NamedTuple):
-    """Keys and values of one layer: of the text so far, float (B, heads, slots, dim of a head), and of the image,
-    float (B, 1, S, dim of a head), which all heads share. K hypotheses take K slots a step.
-    """
-
-    text_keys: Tensor
-    text_values: Tensor
-    image_keys: Tensor
-    image_values: Tensor
-
-
-class DecoderLayer(nn.Module):
-    """A pre-norm Transformer decoder layer: text looks back at text, then at the image.
-
-    The heads share one set of keys and values of the image (multi-query attention, Shazeer 2019): reading those is what
-    each step of decoding waits for.
-    """
-
-    def __init__(self, config: ModelConfig) -> None:
-        super().__init__()
-        dim = config.tf_dim
-        self.heads = config.tf_heads
-        self.attention_dropout = config.tf_dropout
-        self.text_norm = nn.LayerNorm(dim)
-        self.text_query_key_value = nn.Linear(dim, 3 * dim)
-        self.text_output = nn.Linear(dim, dim)
-        self.image_norm = nn.LayerNorm(dim)
-        self.image_query = nn.Linear(dim, dim)
-        self.image_key_value = nn.Linear(dim, 2 * dim // config.tf_heads)
-        self.image_output = nn.Linear(dim, dim)
-        self.feed_forward = nn.Sequential(
-            nn.LayerNorm(dim), nn.Linear(dim, config.tf_fc_dim), nn.ReLU(), nn.Linear(config.tf_fc_dim, dim)
-        )
-        self.dropout = nn.Dropout(config.tf_dropout)
-
-    def forward(self, text: Tensor, memory: Tensor, mask: Tensor) -> Tensor:
-        """All positions at once, each seeing itself and those before it.
-
-        text: float (B, T, D); memory: float (B, S, D); mask: see `Encoded.attention_mask`. Returns float (B, T, D).
-        """
-        query, key, value = self._split(self.text_query_key_value(self.text_norm(text)), 3)
-        past = self._attend(query, key, value, causal=True).transpose(1, 2).flatten(2)
-        text = text + self.dropout(self.text_output(past))
-        key, value = self.image_key_value(memory)[:, None].chunk(2, dim=-1)
-        return self._look_and_think(text, key, value, mask)
-
-    def cache(self, memory: Tensor, slots: int) -> Cache:
-        """Room for `slots` tokens of text, and the image's keys and values computed once."""
-        key, value = self.image_key_value(memory)[:, None].chunk(2, dim=-1)
-        empty = key.new_empty((len(memory), self.heads, slots, key.shape[3]))
-        return Cache(empty, torch.empty_like(empty), key.contiguous(), value.contiguous())
-
-    def step(self, text: Tensor, cache: Cache, step: int, mask: Tensor, ancestors: Tensor | None) -> Tensor:
-        """The one position `step` of K hypotheses, float (B, K, D), given the cache of those before, which it extends.
-
-        Hypotheses share the cache: each sees the slots that `ancestors` (see `next_token`) leaves it, so that nothing
-        is copied when one of them branches.
-        """
-        start, end = step * text.shape[1], (step + 1) * text.shape[1]
-        query, key, value = self._split(self.text_query_key_value(self.text_norm(text)), 3)
-        cache.text_keys[:, :, start:end] = key
-        cache.text_values[:, :, start:end] = value
-        keys, values = cache.text_keys[:, :, :end], cache.text_values[:, :, :end]
-        text = text + self.text_output(self._attend(query, keys, values, ancestors).transpose(1, 2).flatten(2))
-        return self._look_and_think(text, cache.image_keys, cache.image_values, mask)
-
-    def _look_and_think(self, text: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
-        batch, length, dim = text.shape
-        query = self.image_query(self.image_norm(text)).view(batch, 1, length * self.heads, -1)
-        seen = self._attend(query, key, value, mask).view(batch, length, dim)
-        text = text + self.dropout(self.image_output(seen))
-        return text + self.dropout(self.feed_forward(text))
-
-    def _split(self, joined: Tensor, parts: int) -> tuple[Tensor, ...]:
-        """(B, T, parts * D) to `parts` times (B, heads, T, D / heads)."""
-        batch, length = joined.shape[:2]
-        return joined.view(batch, length, parts, self.heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
-
-    def _attend(
-        self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None, *, causal: bool = False
-    ) -> Tensor:
-        dropout = self.attention_dropout if self.training else 0.0
-        scores = query.shape[:-1].numel() * key.shape[-2]
-        plain = self.training and query.device.type == "cpu" and scores <= PLAIN_ATTENTION
-        with sdpa_kernel(SDPBackend.MATH) if plain else contextlib.nullcontext():
-            return functional.scaled_dot_product_attention(query, key, value, mask, dropout, causal)
-
-
-def sinusoids(length: int, dim: int) -> Tensor:
-    """Positions as float (length, dim): sines and cosines of falling frequency (Vaswani et al. 2017, section 3.5)."""
-    frequency = torch.exp(torch.arange(0, dim, 2) * (-math.log(10000.0) / dim))
-    angle = torch.arange(length)[:, None] * frequency
-    return torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1)
