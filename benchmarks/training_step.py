@@ -73,6 +73,7 @@ ORIGINAL = {  # its network as parameters of this one
     "tf_heads": 4,
     "tf_layers": 4,
     "ctc_weight": 0.0,  # of 25 positions none is left for 87 characters
+    "ctc_shortcut": 0.0,
 }
 
 

@@ -10,7 +10,6 @@ from textrec.metrics import (
     char_errors,
     confusions,
     corpus_rate,
-    form_of,
     headline,
     measure,
     word_errors,
@@ -46,15 +45,6 @@ def test_samples_of_one_form_are_drawn_together() -> None:
     apart = corpus_rate(errors, lengths, [str(i) for i in range(100)], resamples=500, seed=0)
     joined = corpus_rate(errors, lengths, [str(i % 2) for i in range(100)], resamples=500, seed=0)
     assert joined.high - joined.low > 2 * (apart.high - apart.low)
-
-
-def test_the_form_of_a_sample() -> None:
-    assert [form_of(name) for name in ("a01-000u-03", "a01-000u", "s00-001-07", "test-00012")] == [
-        "a01-000u",
-        "a01-000u",
-        "s00-001",
-        "test-00012",
-    ]
 
 
 def predict(*rows: tuple[str, str, str]) -> list[Prediction]:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from textrec.records import Prediction, read_predictions, write_predictions
+from textrec.records import Prediction, form_of, read_predictions, write_predictions
 from textrec.runtime import TextrecError
 
 
@@ -26,3 +26,12 @@ def test_other_content_is_refused(tmp_path: Path, content: str, problem: str) ->
     path.write_text(content)
     with pytest.raises(TextrecError, match=problem):
         read_predictions(path)
+
+
+def test_the_form_of_a_sample() -> None:
+    assert [form_of(name) for name in ("a01-000u-03", "a01-000u", "s00-001-07", "test-00012")] == [
+        "a01-000u",
+        "a01-000u",
+        "s00-001",
+        "test-00012",
+    ]

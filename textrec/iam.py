@@ -9,9 +9,9 @@ from zipfile import ZipFile
 
 from textrec.archive import image_members, image_size, members, open_archive, read_member
 from textrec.charset import LINE_CHARACTERS, Charset
-from textrec.iam_xml import WrittenForm, WrittenLine, form_of, read_form
+from textrec.iam_xml import WrittenForm, WrittenLine, read_form
 from textrec.params import Params
-from textrec.records import SPLITS, Form, Line, Word
+from textrec.records import SPLITS, Form, Line, Word, form_of
 from textrec.runtime import TextrecError
 
 # The Large Writer Independent Text Line Recognition Task: the lists that name the lines of each split.

@@ -8,7 +8,7 @@ from zipfile import ZipFile
 from defusedxml import DefusedXmlException, ElementTree
 
 from textrec.archive import read_member
-from textrec.records import Box
+from textrec.records import Box, form_of
 from textrec.runtime import TextrecError
 
 
@@ -54,11 +54,6 @@ def read_form(archive: ZipFile, name: str) -> WrittenForm:
     if min(width, height) < 1:
         raise TextrecError(f"{where}: the form is {width} x {height} pixels; restore this member")
     return WrittenForm(form, _attribute(root, "writer-id", where), width, height, " ".join(printed), lines)
-
-
-def form_of(line_id: str) -> str:
-    """The id of a line's form: `a01-000u-03` stands in `a01-000u`."""
-    return line_id.rpartition("-")[0]
 
 
 def _line(line: Any, where: str) -> WrittenLine:

@@ -1,6 +1,5 @@
 """Error rates of what was read: over the whole corpus, with bootstrap intervals; by writer, length and character."""
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -11,7 +10,7 @@ from pydantic import Field, PositiveInt
 from rapidfuzz.distance import Levenshtein
 
 from textrec.params import Params
-from textrec.records import Prediction
+from textrec.records import Prediction, form_of
 
 
 class EvaluateParams(Params):
@@ -111,11 +110,6 @@ def headline(
 
 def _entries(name: str, rate: Rate) -> dict[str, float]:
     return {name: rate.value, f"{name}_low": rate.low, f"{name}_high": rate.high}
-
-
-def form_of(sample_id: str) -> str:
-    """The form that a sample was cut from: an IAM line id without its number, any other id as it is."""
-    return re.sub(r"^([a-z]\d\d-\d{3}[a-z]?)-\d\d$", r"\1", sample_id)
 
 
 # ---- where the errors are ----

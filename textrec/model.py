@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable
-from typing import Annotated, Any, NamedTuple, Self, cast
+from typing import Annotated, NamedTuple, Self, cast
 
 import torch
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model_validator
@@ -87,7 +87,7 @@ class ResNetTransformer(nn.Module):
         self.encoder_norm = nn.LayerNorm(width)
         self.encoder_output = nn.Linear(width, dim)
         # Learned, and begun as sinusoids: from the first step on, neighbours look alike and far positions do not.
-        self.row_position = self._positions(self._row_count(rows), dim)
+        self.row_position = self._positions(int(self._row_count(torch.tensor(rows))), dim)
         self.column_position = self._positions(columns, dim)
         self.token_position = self._positions(config.max_length, dim)
         self.embedding = nn.Embedding(vocabulary, dim)
@@ -140,11 +140,9 @@ class ResNetTransformer(nn.Module):
         """Drop channels of float (N, columns, width), each for the whole row (Gal and Ghahramani 2016)."""
         return self.encoder_dropout(rows.transpose(1, 2)).transpose(1, 2)
 
-    def _row_count(self, rows: Any) -> Any:
-        """How many windows cover `rows` of features, an int or a tensor of them."""
-        beyond = rows - self.window
-        beyond = beyond.clamp(min=0) if isinstance(beyond, Tensor) else max(beyond, 0)
-        return -(-beyond // self.config.row_step) + 1
+    def _row_count(self, rows: Tensor) -> Tensor:
+        """How many windows cover `rows` of features, int64 of any shape."""
+        return -(-(rows - self.window).clamp(min=0) // self.config.row_step) + 1
 
     def _positions(self, length: int, dim: int) -> nn.Parameter:
         return nn.Parameter(sinusoids(length, dim), requires_grad=self.config.learned_positions)
@@ -172,12 +170,12 @@ class ResNetTransformer(nn.Module):
             hidden = layer(hidden, encoded.memory, mask)
         return self.output(self.norm(hidden))
 
-    def caches(self, encoded: Encoded, slots: int) -> "list[Cache]":
+    def caches(self, encoded: Encoded, slots: int) -> list[Cache]:
         """For `next_token`: one a layer, with room for `slots` tokens, those of all hypotheses together."""
         return [layer.cache(encoded.memory, slots) for layer in self._layers()]
 
     def next_token(
-        self, tokens: Tensor, step: int, caches: "list[Cache]", mask: Tensor, ancestors: Tensor | None = None
+        self, tokens: Tensor, step: int, caches: list[Cache], mask: Tensor, ancestors: Tensor | None = None
     ) -> Tensor:
         """Log-probabilities float (B, K, vocabulary) of the token after the last one of K hypotheses an image.
 
@@ -215,7 +213,7 @@ class ResNetTransformer(nn.Module):
         ended |= torch.arange(step, device=tokens.device) >= encoded.limit[:, None]
         return tokens.masked_fill(ended, PAD), scores.masked_fill(ended, 0)
 
-    def _layers(self) -> Iterable["DecoderLayer"]:
+    def _layers(self) -> Iterable[DecoderLayer]:
         return cast(Iterable[DecoderLayer], self.layers)  # torch types a ModuleList's items as any module
 
     def _embed(self, tokens: Tensor, positions: Tensor) -> Tensor:

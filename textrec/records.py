@@ -1,6 +1,7 @@
 """What is handed from step to step: forms as parsed, samples as stored."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,6 +12,11 @@ import numpy as np
 from textrec.runtime import TextrecError, atomic
 
 SPLITS = ("train", "val", "test")
+
+
+def form_of(sample_id: str) -> str:
+    """The form that a sample was cut from: an IAM line id without its number, any other id as it is."""
+    return re.sub(r"^([a-z]\d\d-\d{3}[a-z]?)-\d\d$", r"\1", sample_id)
 
 
 class Box(NamedTuple):

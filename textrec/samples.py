@@ -19,6 +19,7 @@ Root attributes: `format` (version), `line_height` (pixels), `source`, `characte
 The bytes depend on the samples and their order alone: no timestamps, no compression library, no padding.
 """
 
+import itertools
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -199,25 +200,33 @@ def read_split(path: str | Path, split: str) -> Split:
     return Split(**arrays, **texts, **attributes, line_height=line_height)
 
 
+def write_training_samples(path: str | Path, samples: Iterable[Sample], real: str | Path, *, source: str) -> None:
+    """Write samples to train on, with val and test, line height and charset of the sample file `real`.
+
+    They may be none, as where data.source has no IAM-OnDB; training on such a file is an error.
+    """
+    measured = {split: read_split(real, split) for split in SPLITS if split != "train"}
+    write_samples(
+        path,
+        itertools.chain(
+            (("train", sample) for sample in samples),
+            ((split, sample) for split, part in measured.items() for sample in part.samples()),
+        ),
+        source=source,
+        line_height=measured["val"].line_height,
+        characters=measured["val"].characters,
+        may_be_empty=("train",),
+    )
+
+
 def mix_samples(path: str | Path, real: str | Path, made: str | Path, *, source: str) -> None:
     """Write the training samples of two files, and val and test of the file `real`, to a third.
 
     Where `made` has no training samples the mixture has none either: trained on, it would be `real` by another name.
     """
-    split = read_split(made, "train")
-    parts = [("train", real), ("train", made)] if len(split) else []
-    write_samples(
-        path,
-        (
-            (part, sample)
-            for part, file in [*parts, ("val", real), ("test", real)]
-            for sample in read_split(file, part).samples()
-        ),
-        source=source,
-        line_height=split.line_height,
-        characters=split.characters,
-        may_be_empty=("train",),
-    )
+    drawn = read_split(made, "train")
+    parts = [read_split(real, "train"), drawn] if len(drawn) else []
+    write_training_samples(path, (sample for part in parts for sample in part.samples()), real, source=source)
 
 
 # ---- the contact sheet ----

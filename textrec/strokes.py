@@ -25,10 +25,9 @@ from scipy.stats import siegelslopes
 
 from textrec.archive import members, open_archive, read_member
 from textrec.charset import LINE_CHARACTERS, Charset
-from textrec.iam_xml import form_of
 from textrec.params import Params
 from textrec.pen import Ink, stamp
-from textrec.records import Form, Sample
+from textrec.records import Form, Sample, form_of
 from textrec.runtime import TextrecError, parallel_map
 
 CHARSET = Charset(LINE_CHARACTERS)
