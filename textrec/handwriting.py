@@ -20,8 +20,9 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from textrec.charset import LINE_CHARACTERS
 from textrec.pen import Ink, Writer, stamp, writer
-from textrec.prose import broken_into_lines, sample_text, sentences, words_and_marks
+from textrec.prose import broken_into_lines, sentences, words_and_marks
 from textrec.records import Box
+from textrec.repack import zip_info
 from textrec.runtime import TextrecError, atomic, parallel_map
 from textrec.whiteboard import record_lines
 
@@ -67,11 +68,11 @@ class Page:
 
 
 def write_sample(folder: Path, *, forms: int, seed: int) -> None:
-    """Write iamdb.zip, matlab.zip, ondb_strokes.npz and corpus.txt into `folder`; same `forms` and `seed`, same bytes.
+    """Write iamdb.zip, matlab.zip and ondb_strokes.npz into `folder`; same `forms` and `seed`, same bytes.
 
     iamdb.zip is laid out as the course archive: half-size grey JPEGs, IAM's XML with boxes in pixels of the full scan,
     the lists of the Large Writer Independent Text Line Recognition Task. matlab.zip holds glyphs in the layout of
-    EMNIST by-class, ondb_strokes.npz on-line handwriting, corpus.txt the sample text, a sentence a line.
+    EMNIST by-class, ondb_strokes.npz on-line handwriting.
     Raises TextrecError where `forms` is below MIN_FORMS.
     """
     if forms < MIN_FORMS:
@@ -80,24 +81,15 @@ def write_sample(folder: Path, *, forms: int, seed: int) -> None:
     drawn = parallel_map(partial(draw_form, seed=seed), pages, total=forms, description="writing forms", unit="form")
     with atomic(folder / "iamdb.zip") as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for page, (jpeg, xml) in zip(pages, drawn, strict=True):
-            _add(archive, f"iamdb/forms/{page.id}.jpg", jpeg)
-            _add(archive, f"iamdb/xml/{page.id}.xml", xml)
+            archive.writestr(zip_info(f"iamdb/forms/{page.id}.jpg"), jpeg)
+            archive.writestr(zip_info(f"iamdb/xml/{page.id}.xml"), xml)
         for name, ids in task_lists(pages).items():
-            _add(archive, f"iamdb/task/{name}.txt", "".join(f"{line}\n" for line in ids).encode())
+            archive.writestr(zip_info(f"iamdb/task/{name}.txt"), "".join(f"{line}\n" for line in ids).encode())
     with atomic(folder / "matlab.zip") as temporary, zipfile.ZipFile(temporary, "w") as archive:
-        _add(archive, "matlab/emnist-byclass.mat", by_class(seed))
+        archive.writestr(zip_info("matlab/emnist-byclass.mat"), by_class(seed))
     with atomic(folder / "ondb_strokes.npz") as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for name, content in record_lines(seed).items():
-            _add(archive, name, content)
-    with atomic(folder / "corpus.txt") as temporary:
-        temporary.write_text("".join(f"{sentence}\n" for sentence in sample_text()), encoding="utf-8", newline="\n")
-
-
-def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
-    member = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
-    member.create_system = 3  # Unix, wherever it is made
-    member.external_attr = 0o644 << 16
-    archive.writestr(member, content)
+            archive.writestr(zip_info(name), content)
 
 
 # ---- what stands on the forms ----

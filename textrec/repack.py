@@ -174,11 +174,17 @@ def write_zip(path: Path, members: Mapping[str, Member], *, description: str) ->
     total = sum(member.size for member in members.values())
     with named(path), zipfile.ZipFile(path, "w") as archive, tqdm(total=total, **progress) as bar:
         for name, member in sorted(members.items()):
-            info = zipfile.ZipInfo(name)  # dated 1980-01-01
-            info.create_system = 3  # Unix, wherever it is made
-            info.external_attr = (stat.S_IFREG | 0o644) << 16
+            info = zip_info(name)
             info.file_size = member.size
             with archive.open(info, "w") as file:
                 for piece in member.read():
                     file.write(piece)
                     bar.update(len(piece))
+
+
+def zip_info(name: str) -> zipfile.ZipInfo:
+    """A member that is the same wherever and whenever it is written."""
+    info = zipfile.ZipInfo(name)  # dated 1980-01-01
+    info.create_system = 3  # Unix
+    info.external_attr = (stat.S_IFREG | 0o644) << 16
+    return info
