@@ -15,7 +15,6 @@ from PIL import Image
 from textrec import handwriting
 from textrec.charset import LINE_CHARACTERS
 from textrec.handwriting import draw_form, plan, task_lists, write_sample
-from textrec.prose import sample_text
 from textrec.runtime import TextrecError
 
 FORMS = handwriting.MIN_FORMS
@@ -67,7 +66,7 @@ def test_layout_is_that_of_the_course_archive(archive, forms):
 def test_bytes_do_not_depend_on_the_run_or_the_number_of_workers(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0}, raising=False)
     write_sample(tmp_path, forms=FORMS, seed=1)
-    for name in ("iamdb.zip", "matlab.zip", "ondb_strokes.npz", "corpus.txt"):
+    for name in ("iamdb.zip", "matlab.zip", "ondb_strokes.npz"):
         assert (tmp_path / name).read_bytes() == (folder / name).read_bytes()
 
 
@@ -206,10 +205,6 @@ def test_glyphs_are_stored_as_emnist_stores_them(folder):
         seven = part["images"][part["labels"][:, 0] == 7].reshape(-1, 28, 28).mean(axis=0).T  # upright
         assert seven[:9].sum() > 1.5 * seven[-9:].sum()
     assert not writers["train"] & writers["test"]
-
-
-def test_corpus_is_the_sample_text(folder):
-    assert (folder / "corpus.txt").read_text(encoding="utf-8").splitlines() == list(sample_text())
 
 
 def test_too_few_forms(tmp_path):
