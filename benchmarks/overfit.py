@@ -16,12 +16,13 @@ from pathlib import Path
 from machine import ROOT, save
 from pipeline import ENVIRONMENT
 
-STEPS = {"emnist_lines": 100, "iam_lines": 150}
+STEPS = {"emnist_lines": 150, "iam_lines": 200}
 EVERY = 10
 RECIPE = {
     "train.overfit_batches": 1,
     "train.batch_size": 64,
-    "train.lr": 0.003,
+    "train.lr": 0.002,
+    "train.token_noise": 0.0,
     "train.label_smoothing": 0.0,
     "train.ema_decay": 0.0,
     "model.encoder_dropout": 0.0,
