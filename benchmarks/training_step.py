@@ -147,7 +147,7 @@ def own_manner(params: TrainParams, callback: lightning.Callback) -> dict[str, A
     """What this network's Trainer does besides: clip gradients, average weights."""
     return {
         "gradient_clip_val": params.trainer["gradient_clip_val"],
-        "callbacks": [callback, *averaging(params.ema_decay)],
+        "callbacks": [*averaging(params.ema_decay), callback],  # the average belongs to the step
     }
 
 

@@ -249,6 +249,12 @@ def test_an_entity_bomb_is_refused(parse):
         parse(members(pages()) | {"xml/a01-000.xml": bomb})
 
 
+def test_forms_that_are_not_iams_may_be_named_in_their_own_way(parse):
+    forms, _ = parse(members([*pages(), Page("letter-1870-2", "009", None, [line("Dear friend", 200)])]))
+    assert [line.id for line in forms["letter-1870-2"].lines] == ["letter-1870-2-00"]
+    assert forms["letter-1870-2"].split == "train"
+
+
 def test_a_form_without_image_and_an_image_without_form_are_counted(parse):
     contents = members([*pages(), Page("a02-000", "001", "trainset", [line("more", 200)])])
     contents["forms/x01-000.jpg"] = contents.pop("forms/a02-000.jpg")

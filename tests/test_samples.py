@@ -11,7 +11,7 @@ from PIL import Image
 
 from textrec.records import SPLITS, Sample
 from textrec.runtime import TextrecError
-from textrec.samples import CHUNK, contact_sheet, mix_samples, read_split, write_samples
+from textrec.samples import CHUNK, contact_sheet, mix_samples, read_split, write_samples, write_training_samples
 
 
 def sample(name, height=28, width=60, **changes):
@@ -112,6 +112,14 @@ def test_a_mixture_trains_on_both_and_is_measured_on_the_real_ones(tmp_path):
     write_samples(made, others[1:], **options, may_be_empty=("train",))
     mix_samples(mixed, real, made, source="both")
     assert [len(read_split(mixed, split)) for split in SPLITS] == [0, 1, 1]
+
+
+def test_none_to_train_on_is_an_error_where_there_must_be_some(tmp_path):
+    write(tmp_path / "real.h5")
+    with pytest.raises(TextrecError, match=r"made.h5: split train is empty"):
+        write_training_samples(tmp_path / "made.h5", [], tmp_path / "real.h5", source="made")
+    write_training_samples(tmp_path / "made.h5", [], tmp_path / "real.h5", source="made", may_be_empty=("train",))
+    assert [len(read_split(tmp_path / "made.h5", split)) for split in SPLITS] == [0, 1, 1]
 
 
 def test_an_error_of_the_source_of_samples_leaves_the_last_good_file(tmp_path):

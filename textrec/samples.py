@@ -200,10 +200,13 @@ def read_split(path: str | Path, split: str) -> Split:
     return Split(**arrays, **texts, **attributes, line_height=line_height)
 
 
-def write_training_samples(path: str | Path, samples: Iterable[Sample], real: str | Path, *, source: str) -> None:
+def write_training_samples(
+    path: str | Path, samples: Iterable[Sample], real: str | Path, *, source: str, may_be_empty: Collection[str] = ()
+) -> None:
     """Write samples to train on, with val and test, line height and charset of the sample file `real`.
 
-    They may be none, as where data.source has no IAM-OnDB; training on such a file is an error.
+    `may_be_empty` is ("train",) where there may be none, as data.source may have no IAM-OnDB; training on such a file
+    is an error.
     """
     measured = {split: read_split(real, split) for split in SPLITS if split != "train"}
     write_samples(
@@ -215,7 +218,7 @@ def write_training_samples(path: str | Path, samples: Iterable[Sample], real: st
         source=source,
         line_height=measured["val"].line_height,
         characters=measured["val"].characters,
-        may_be_empty=("train",),
+        may_be_empty=may_be_empty,
     )
 
 
@@ -226,7 +229,8 @@ def mix_samples(path: str | Path, real: str | Path, made: str | Path, *, source:
     """
     drawn = read_split(made, "train")
     parts = [read_split(real, "train"), drawn] if len(drawn) else []
-    write_training_samples(path, (sample for part in parts for sample in part.samples()), real, source=source)
+    samples = (sample for part in parts for sample in part.samples())
+    write_training_samples(path, samples, real, source=source, may_be_empty=("train",))
 
 
 # ---- the contact sheet ----
