@@ -9,6 +9,7 @@ import torch
 from pytorch_lightning.callbacks import Callback, WeightAveraging
 from torch import Tensor
 from torch.nn import functional
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 from torchmetrics.text import CharErrorRate, WordErrorRate
 
 from textrec.augmentation import Augment
@@ -142,13 +143,13 @@ class Training(lightning.LightningModule):
 def averaging(decay: float) -> list[Callback]:
     """Lightning's exponential moving average of weights and of batch normalisation's statistics; none where 0."""
 
-    @torch.no_grad()
     def average(averaged: list[Tensor], current: list[Tensor], count: Tensor) -> None:
-        if not averaged[0].is_floating_point():  # torch hands over tensors of one type at a time
-            torch._foreach_copy_(averaged, current)
-            return
-        # The average of a short run must not remember how it began (as TensorFlow's `num_updates`).
-        kept = min(decay, (1 + int(count)) / (10 + int(count)))
-        torch._foreach_lerp_(averaged, current, 1 - kept)
+        if averaged[0].is_floating_point():  # torch hands over tensors of one type at a time
+            # The average of a short run must not remember how it began (as TensorFlow's `num_updates`).
+            kept = min(decay, (1 + int(count)) / (10 + int(count)))
+            get_ema_multi_avg_fn(kept)(averaged, current, count)
+        else:
+            for old, new in zip(averaged, current, strict=True):
+                old.copy_(new)
 
     return [WeightAveraging(multi_avg_fn=average)] if decay else []
