@@ -4,7 +4,7 @@
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: repro test check clean
+.PHONY: repro test check gdrive-login gdrive-remote clean
 
 repro: .venv/repro
 	dvc repro
@@ -19,6 +19,14 @@ check: .venv/test
 	ruff format --check
 	ruff check
 	pyright
+
+# Log in to Google Drive, once. Without google_drive_credentials.json it prints how to get that.
+gdrive-login: .venv/repro
+	@python -m textrec.credentials login
+
+# make gdrive-remote FOLDER=<link or id of a Drive folder>: DVC's default remote; without FOLDER, the one that is it.
+gdrive-remote: .venv/repro
+	@python -m textrec.credentials remote '$(FOLDER)'
 
 .venv/repro .venv/test: .venv/%: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

@@ -48,8 +48,9 @@ def main() -> None:
         folder = Path(scratch)
         for name in ("stages", "textrec"):
             (folder / name).symlink_to(ROOT / name)
-        (folder / "data").mkdir()
-        (folder / "data/corrections.tsv").symlink_to(ROOT / "data/corrections.tsv")
+        for name in ("data/corrections.tsv", "models/none"):
+            (folder / name).parent.mkdir()
+            (folder / name).symlink_to(ROOT / name)
         run(folder, {"data.source": "local", "data.path": str(source)}, "download", "parse_iam", "crop_lines")
         steps = {name: round(60 * minutes / seconds_a_step(folder, VARIANTS[name])) for name in chosen}
         print("steps", json.dumps(steps), flush=True)

@@ -3,13 +3,15 @@
 from pathlib import Path
 
 from textrec.params import load
-from textrec.runtime import run
+from textrec.runtime import run, write_json
 from textrec.sources import DataParams, bring
 
 
 def main() -> None:
-    """Write iamdb.zip, matlab.zip, corpus.txt and ondb.zip to data/raw."""
-    for line in bring(load("data", DataParams), Path("data/raw")):
+    """Write iamdb.zip, matlab.zip, corpus.txt and ondb.zip to data/raw, and which archives they are made of."""
+    brought = bring(load("data", DataParams), Path("data/raw"))
+    write_json("metrics/archives.json", brought.archives)
+    for line in brought.lines:
         print(line)
 
 

@@ -1,92 +1,19 @@
 """The whole pipeline by real dvc processes, on a sample of a dozen forms and a tiny network."""
 
-import json
 import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
+from projects import Project
 
-ROOT = Path(__file__).parent.parent
-COPIED = ["textrec", "stages", "dvc.yaml", "params.yaml", ".dvcignore", ".gitignore", ".dvc/config", ".dvc/.gitignore"]
-COPIED += ["data/corrections.tsv", "models/none"]
-TINY = {
-    "data": {"sample": {"forms": 12}},
-    "synth_lines": {"count": {"train": 24, "val": 8, "test": 8}},
-    "synth_paragraphs": {"count": 8},
-    "model": {
-        "resnet": {"channels": [4, 8], "kernels": [3, 3], "strides": [[4, 2], [4, 2]]},
-        "tf_dim": 16,
-        "tf_fc_dim": 16,
-        "tf_heads": 2,
-        "tf_layers": 1,
-    },
-    "train": {"batch_size": 16, "trainer": {"max_epochs": 1, "check_val_every_n_epoch": 1}},
-    "evaluate": {"resamples": 50, "worst": 5},
-}
 DATA_STAGES = ["download", "parse_iam", "crop_lines", "crop_paragraphs", "extract_emnist", "synth_lines"]
 DATA_STAGES += ["synth_paragraphs", "mix_paragraphs", "draw_ondb", "mix_lines"]
-
-
-def merge(values: dict, changes: dict) -> dict:
-    return values | {k: merge(values[k], v) if isinstance(v, dict) else v for k, v in changes.items()}
-
-
-class Project:
-    """A checkout of the project in a folder of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.environment = os.environ | {
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-            "GIT_CONFIG_GLOBAL": os.devnull,
-            "GIT_AUTHOR_NAME": "test",
-            "GIT_AUTHOR_EMAIL": "test@example.invalid",
-            "GIT_COMMITTER_NAME": "test",
-            "GIT_COMMITTER_EMAIL": "test@example.invalid",
-            "OMP_NUM_THREADS": "1",
-        }
-
-    @classmethod
-    def create(cls, folder: Path) -> "Project":
-        for name in COPIED:
-            source, target = ROOT / name, folder / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copytree(source, target) if source.is_dir() else shutil.copy(source, target)
-        params = yaml.safe_load((folder / "params.yaml").read_text())
-        (folder / "params.yaml").write_text(yaml.safe_dump(merge(params, TINY), sort_keys=False))
-        project = cls(folder)
-        project("git", "init", "--quiet")
-        project.commit()
-        return project
-
-    def __call__(self, *command: str, code: int = 0) -> str:
-        """Run a command; its output, both streams."""
-        done = subprocess.run(
-            command, cwd=self.folder, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
-        assert done.returncode == code, done.stdout
-        return done.stdout
-
-    def dvc(self, *arguments: str, code: int = 0) -> str:
-        return self("dvc", *arguments, code=code)
-
-    def commit(self) -> None:
-        self("git", "add", "--all")
-        self("git", "commit", "--quiet", "--allow-empty", "--message", "state")
-
-    def json(self, name: str) -> dict:
-        return json.loads((self.folder / name).read_text())
-
-    def hashes(self, *stages: str) -> dict[str, str]:
-        lock = yaml.safe_load((self.folder / "dvc.lock").read_text())["stages"]
-        return {out["path"]: out["md5"] for stage in stages for out in lock[stage]["outs"]}
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from pen_strokes import packed
 from site_server import Site
 
 import textrec.fetch
-from textrec.fetch import fetch
+from textrec.fetch import Url, fetch
 from textrec.params import load, validate
 from textrec.runtime import TextrecError
 from textrec.sources import DataParams, bring
@@ -32,6 +32,7 @@ def parameters(**changes) -> DataParams:
         "sample": {"forms": 12, "seed": 1},
         "path": "archives",
         "urls": {},
+        "gdrive": {"folder": None, "files": {}},
         "sha256": {},
         "max_unpacked_gib": 1.0,
     }
@@ -58,7 +59,7 @@ def project(tmp_path, monkeypatch) -> Path:
 def test_course_archive_keeps_members_untouched_in_the_one_layout(project):
     extra = {"iamdb/readme.txt": b"", "__MACOSX/iamdb/forms/._a01-000u.jpg": b"", "iamdb/task/readme.txt": b""}
     write_zip(project / "archives/iamdb.zip", {f"iamdb/{name}": data for name, data in IAM.items()} | extra)
-    report = bring(parameters(), Path("data/raw"))
+    report = bring(parameters(), Path("data/raw")).lines
     assert contents(project / "data/raw/iamdb.zip") == IAM
     assert contents(project / "data/raw/matlab.zip") == {"emnist-byclass.mat": b"by class"}
     assert report[0] == "iamdb.zip: 3 forms and 3 XML files from iamdb.zip"
@@ -75,6 +76,14 @@ def test_course_archive_in_any_folder(project, prefix):
     write_zip(project / "archives/iamdb.zip", {prefix + name: data for name, data in IAM.items()})
     bring(parameters(path=str(project / "archives")), Path("data/raw"))
     assert contents(project / "data/raw/iamdb.zip") == IAM
+
+
+def test_the_archives_that_were_read_are_known_by_size_and_digest(project):
+    write_originals(project / "archives")  # beside the course archive, which is taken
+    read = {name: (project / "archives" / name).read_bytes() for name in ("iamdb.zip", "matlab.zip")}
+    assert bring(parameters(), Path("data/raw")).archives == {
+        name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()} for name, data in read.items()
+    }
 
 
 def test_bytes_depend_on_contents_alone(project):
@@ -119,7 +128,7 @@ def test_original_downloads_give_the_same_xml_and_task_members(project, folders)
 
 def test_course_archive_is_taken_where_both_are(project):
     write_originals(project / "archives")
-    assert bring(parameters(), Path("data/raw"))[0].endswith("from iamdb.zip")
+    assert bring(parameters(), Path("data/raw")).lines[0].endswith("from iamdb.zip")
     assert contents(project / "data/raw/iamdb.zip") == IAM
 
 
@@ -134,13 +143,13 @@ def test_brown_is_read_as_plain_sentences(project):
     second = b"\tIs/bez it/pps so/rb ?/. ?/.\n"
     members = {"brown/cb01": second, "brown/ca01": first, "brown/README": b"", "brown/cats.txt": b"ca01 news\n"}
     write_zip(project / "archives/brown.zip", members)
-    assert bring(parameters(), Path("data/raw"))[2] == "corpus.txt: 2 sentences from brown.zip"
+    assert bring(parameters(), Path("data/raw")).lines[2] == "corpus.txt: 2 sentences from brown.zip"
     text = (project / "data/raw/corpus.txt").read_text()
     assert text == 'The jury\'s "report", (he said); no end.\nIs it so?\n'
 
 
 def test_source_without_on_line_handwriting_gives_an_archive_without_members(project):
-    report = bring(parameters(), Path("data/raw"))
+    report = bring(parameters(), Path("data/raw")).lines
     assert contents(project / "data/raw/ondb.zip") == {}
     neither = "there is neither ondb_strokes.npz nor lineStrokes-all.tar.gz and ascii-all.tar.gz"
     assert report[3] == f"ondb.zip: no lines, for {neither}"
@@ -150,7 +159,7 @@ def test_strokes_are_taken_as_arrays_or_as_the_original_downloads(project):
     strokes = {f"lineStrokes/a01/a01-000/{name}.xml": name.encode() for name in ("a01-000u-01", "a01-000u-02")}
     write_tgz(project / "archives/lineStrokes-all.tar.gz", strokes | {"lineStrokes/._a01.xml": b""})
     write_tgz(project / "archives/ascii-all.tar.gz", {"ascii/a01/a01-000/a01-000u.txt": b"CSR:"})
-    report = bring(parameters(), Path("data/raw"))
+    report = bring(parameters(), Path("data/raw")).lines
     assert report[3] == "ondb.zip: 2 members of lineStrokes-all.tar.gz and 1 members of ascii-all.tar.gz"
     assert contents(project / "data/raw/ondb.zip") == {
         "ascii/a01-000u.txt": b"CSR:",
@@ -158,7 +167,7 @@ def test_strokes_are_taken_as_arrays_or_as_the_original_downloads(project):
         "lineStrokes/a01-000u-02.xml": b"a01-000u-02",
     }
     write_zip(project / "archives/ondb_strokes.npz", packed() | {"other.npy": b""}, compression=zipfile.ZIP_DEFLATED)
-    report = bring(parameters(), Path("data/raw"))
+    report = bring(parameters(), Path("data/raw")).lines
     assert report[3] == "ondb.zip: 5 members of ondb_strokes.npz"
     assert contents(project / "data/raw/ondb.zip") == dict(sorted(packed().items()))
 
@@ -280,7 +289,7 @@ def test_failure_while_writing_replaces_nothing(project):
 
 
 def test_sample_goes_the_way_of_a_folder(project):
-    report = bring(parameters(source="sample", path=None), Path("data/raw"))
+    report = bring(parameters(source="sample", path=None), Path("data/raw")).lines
     assert report[0] == "iamdb.zip: 12 forms and 12 XML files from iamdb.zip"
     assert len(contents(project / "data/raw/iamdb.zip")) == 12 + 12 + 4
     assert list(contents(project / "data/raw/matlab.zip")) == ["emnist-byclass.mat"]
@@ -306,7 +315,9 @@ DIGESTS = {"iamdb.zip": "0" * 64, "matlab.zip": "1" * 64}
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"source": "gdrive"}, r"params.yaml: data.source is 'gdrive': input should be 'sample', 'local' or 'url'"),
+        ({"source": "s3"}, r"params.yaml: data.source is 's3': input should be 'sample', 'local', 'url' or 'gdrive'"),
+        ({"source": "gdrive"}, r"data.gdrive.folder is not set; with data.source: gdrive it is the folder"),
+        ({"gdrive": {"folder": None, "files": {"i.zip": "12"}}}, r"data.gdrive.files names i.zip; known are ascii-all"),
         ({"pth": "x"}, r"params.yaml: data.pth is not a parameter; did you mean 'path'\?"),
         ({"path": None}, r"data.path is not set; with data.source: local"),
         ({"max_unpacked_gib": 0}, r"data.max_unpacked_gib is 0: input should be greater than 0"),
@@ -369,7 +380,7 @@ def test_url_source_gives_what_the_folder_gives(project, site):
 def test_connection_that_breaks_is_resumed_where_it_broke(tmp_path, site):
     site.files = {"a.zip": DATA}
     site.plan = [{"cut": 150_000}, {"cut": 150_000}]
-    fetch(f"{site.url}/a.zip", tmp_path / "a.zip", sha256=DIGEST)
+    fetch(Url(f"{site.url}/a.zip"), tmp_path / "a.zip", expected=DIGEST)
     assert (tmp_path / "a.zip").read_bytes() == DATA
     starts = [int(asked.removeprefix("bytes=").rstrip("-")) for asked in site.ranges]
     assert starts[0] == 0 < starts[1] < starts[2]
@@ -379,7 +390,7 @@ def test_connection_that_breaks_is_resumed_where_it_broke(tmp_path, site):
 def test_part_of_an_earlier_run_is_resumed(tmp_path, site):
     site.files = {"a.zip": DATA}
     (tmp_path / f"a.zip.{DIGEST[:16]}.part").write_bytes(DATA[:123_456])
-    fetch(f"{site.url}/a.zip", tmp_path / "a.zip", sha256=DIGEST)
+    fetch(Url(f"{site.url}/a.zip"), tmp_path / "a.zip", expected=DIGEST)
     assert (tmp_path / "a.zip").read_bytes() == DATA
     assert site.ranges == ["bytes=123456-"]
 
@@ -388,21 +399,21 @@ def test_part_of_an_earlier_run_is_resumed(tmp_path, site):
 def test_part_that_cannot_be_continued_is_fetched_anew(tmp_path, site, part):
     site.files = {"a.zip": DATA}
     (tmp_path / f"a.zip.{DIGEST[:16]}.part").write_bytes(part)
-    fetch(f"{site.url}/a.zip", tmp_path / "a.zip", sha256=DIGEST)
+    fetch(Url(f"{site.url}/a.zip"), tmp_path / "a.zip", expected=DIGEST)
     assert (tmp_path / "a.zip").read_bytes() == DATA
 
 
 def test_server_without_ranges_sends_the_whole_again(tmp_path, site):
     site.files = {"a.zip": DATA}
     site.plan = [{"cut": 150_000, "ignore_range": True}, {"ignore_range": True}]
-    fetch(f"{site.url}/a.zip", tmp_path / "a.zip", sha256=DIGEST)
+    fetch(Url(f"{site.url}/a.zip"), tmp_path / "a.zip", expected=DIGEST)
     assert (tmp_path / "a.zip").read_bytes() == DATA
 
 
 def test_transport_encoding_is_not_taken_for_the_file(tmp_path, site):
     site.files = {"xml.tgz": DATA}
     site.plan = [{"headers": {"Content-Encoding": "gzip"}}]
-    fetch(f"{site.url}/xml.tgz", tmp_path / "xml.tgz", sha256=DIGEST)
+    fetch(Url(f"{site.url}/xml.tgz"), tmp_path / "xml.tgz", expected=DIGEST)
     assert (tmp_path / "xml.tgz").read_bytes() == DATA
     assert len(site.ranges) == 1
 
@@ -411,27 +422,27 @@ def test_tries_are_counted_anew_when_bytes_have_come(tmp_path, site, monkeypatch
     monkeypatch.setattr(textrec.fetch, "RETRY", textrec.fetch.RETRY.new(total=1))
     site.files = {"a.zip": DATA}
     site.plan = [{"cut": 70_000}] * 4
-    fetch(f"{site.url}/a.zip", tmp_path / "a.zip", sha256=DIGEST)
+    fetch(Url(f"{site.url}/a.zip"), tmp_path / "a.zip", expected=DIGEST)
     assert (tmp_path / "a.zip").read_bytes() == DATA
 
 
 @pytest.mark.usefixtures("site")
 def test_address_that_cannot_be_parsed_is_told_without_secrets(tmp_path):
     with pytest.raises(TextrecError, match=r"^http://127.0.0.1:99999/a.zip: ") as caught:
-        fetch("http://me:secret@127.0.0.1:99999/a.zip?key=secret", tmp_path / "a.zip", sha256=DIGEST)
+        fetch(Url("http://me:secret@127.0.0.1:99999/a.zip?key=secret"), tmp_path / "a.zip", expected=DIGEST)
     assert "secret" not in str(caught.value)
 
 
 def test_wrong_digest_removes_the_part_and_tells_both(tmp_path, site):
     site.files = {"a.zip": DATA}
     with pytest.raises(TextrecError, match=rf"/a.zip: sha256 is {DIGEST}, expected {'0' * 64};"):
-        fetch(f"{site.url}/a.zip?key=secret", tmp_path / "a.zip", sha256="0" * 64)
+        fetch(Url(f"{site.url}/a.zip?key=secret"), tmp_path / "a.zip", expected="0" * 64)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_file_that_is_there_is_not_fetched_again(tmp_path, site):
     (tmp_path / "a.zip").write_bytes(DATA)
-    fetch(f"{site.url}/a.zip", tmp_path / "a.zip", sha256=DIGEST)
+    fetch(Url(f"{site.url}/a.zip"), tmp_path / "a.zip", expected=DIGEST)
     assert site.ranges == []
 
 
@@ -439,7 +450,7 @@ def test_busy_server_is_asked_again_when_it_says(tmp_path, site):
     site.files = {"a.zip": DATA}
     site.plan = [{"status": 503}, {"status": 429, "headers": {"Retry-After": "1"}}]
     begun = time.monotonic()
-    fetch(f"{site.url}/a.zip", tmp_path / "a.zip", sha256=DIGEST)
+    fetch(Url(f"{site.url}/a.zip"), tmp_path / "a.zip", expected=DIGEST)
     assert (tmp_path / "a.zip").read_bytes() == DATA
     assert 0.9 < time.monotonic() - begun < 5
 
@@ -449,19 +460,19 @@ def test_last_try_ends_with_one_line_without_secrets(tmp_path, site):
     url = site.url.replace("//", "//me:secret@") + "/a.zip?key=secret#secret"
     message = rf"^{site.url}/a.zip: HTTP 500 Internal Server Error, 6 times; run the same command again later to go on$"
     with pytest.raises(TextrecError, match=message):
-        fetch(url, tmp_path / "a.zip", sha256=DIGEST)
+        fetch(Url(url), tmp_path / "a.zip", expected=DIGEST)
     assert len(site.ranges) == 6
 
 
 def test_no_server_at_all(tmp_path, site):
     site.close()
     with pytest.raises(TextrecError, match=rf"^{site.url}/a.zip: \[Errno \d+\] Connection refused, 6 times;"):
-        fetch(f"{site.url}/a.zip?key=secret", tmp_path / "a.zip", sha256=DIGEST)
+        fetch(Url(f"{site.url}/a.zip?key=secret"), tmp_path / "a.zip", expected=DIGEST)
 
 
 def test_wrong_address_is_not_tried_again(tmp_path, site):
     with pytest.raises(TextrecError, match=r"/a.zip: HTTP 404 Not Found; check the address in data.urls"):
-        fetch(f"{site.url}/a.zip?key=secret", tmp_path / "a.zip", sha256=DIGEST)
+        fetch(Url(f"{site.url}/a.zip?key=secret"), tmp_path / "a.zip", expected=DIGEST)
     assert len(site.ranges) == 1
 
 

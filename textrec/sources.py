@@ -14,12 +14,13 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 from tqdm import tqdm
 
-from textrec.fetch import digest, fetch, is_safe, redact, wrong_digest
+from textrec.fetch import Url, digest, fetch, is_safe, redact, wrong_digest
+from textrec.gdrive import DriveParams, find, session
 from textrec.params import Params
 from textrec.repack import Member, open_members, write_zip
 from textrec.runtime import TextrecError, atomic
@@ -63,12 +64,13 @@ class SampleParams(Params):
 class DataParams(Params):
     """Section `data`. The stage runs again when a parameter changes, not when a file in `path` does."""
 
-    source: Literal["sample", "local", "url"]
+    source: Literal["sample", "local", "url", "gdrive"]
     sample: SampleParams
     path: str | None
     """local: the folder that holds the archives, absolute or relative to the project."""
     urls: dict[str, str]
     """url: archive name -> https address."""
+    gdrive: DriveParams
     sha256: dict[str, Annotated[str, Field(pattern="^[0-9a-f]{64}$")]]
     """Archive name -> digest; checked where given, required for url."""
     max_unpacked_gib: Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -76,12 +78,16 @@ class DataParams(Params):
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        for key, names in (("urls", self.urls), ("sha256", self.sha256)):
+        for key, names in (("urls", self.urls), ("gdrive.files", self.gdrive.files), ("sha256", self.sha256)):
             if unknown := names.keys() - LAYOUTS:
                 raise TextrecError(f"data.{key} names {_listing(unknown)}; known are {_listing(LAYOUTS)}")
         if self.source == "local" and not self.path:
             raise TextrecError(
                 "data.path is not set; with data.source: local it names the folder that holds the archives"
+            )
+        if self.source == "gdrive" and not (self.gdrive.folder or self.gdrive.files):
+            raise TextrecError(
+                "data.gdrive.folder is not set; with data.source: gdrive it is the folder of the archives"
             )
         if self.source == "url":
             for name in choose_archives(self.urls, where="data.urls"):
@@ -92,8 +98,15 @@ class DataParams(Params):
         return self
 
 
-def bring(params: DataParams, raw: Path) -> list[str]:
-    """Write iamdb.zip, matlab.zip, corpus.txt and ondb.zip to the folder `raw`; return lines that tell what they hold.
+class Brought(NamedTuple):
+    """What there was: `lines` that tell what the outputs hold, and of each archive read its size and its digest."""
+
+    lines: list[str]
+    archives: dict[str, dict[str, int | str]]
+
+
+def bring(params: DataParams, raw: Path) -> Brought:
+    """Write iamdb.zip, matlab.zip, corpus.txt and ondb.zip to the folder `raw`.
 
     IAM is the course archive where it is there, else the original downloads, of which none may be missing; likewise
     IAM-OnDB, which may be missing as a whole.
@@ -103,10 +116,13 @@ def bring(params: DataParams, raw: Path) -> list[str]:
         present = [path.name for path in folder.iterdir() if path.is_file()]
         names = choose_archives(present, where=str(folder))
         found: dict[str, dict[str, Member]] = {}
+        archives: dict[str, dict[str, int | str]] = {}
         for name in names:
             path = folder / name
-            if name in params.sha256 and (got := digest(path)) != params.sha256[name]:
+            got = digest(path)
+            if got != params.sha256.get(name, got):
                 raise TextrecError(wrong_digest(path, expected=params.sha256[name], got=got))
+            archives[name] = {"bytes": path.stat().st_size, "sha256": got}
             limit = params.max_unpacked_gib
             found[name] = _lay_out(name, stack.enter_context(open_members(path, scratch=raw, max_unpacked_gib=limit)))
         emnist, brown = found.pop("matlab.zip"), found.pop("brown.zip", None)
@@ -135,12 +151,13 @@ def bring(params: DataParams, raw: Path) -> list[str]:
             write_zip(glyphs, emnist, description="matlab.zip")
             write_zip(lines, _merge(strokes.values()), description="ondb.zip")
             text.write_text("".join(f"{sentence}\n" for sentence in sentences), encoding="ascii", newline="\n")
-    return [
+    lines = [
         f"iamdb.zip: {counts['forms']} forms and {counts['xml']} XML files from {_listing(found)}",
         f"matlab.zip: emnist-byclass.mat, {emnist['emnist-byclass.mat'].size / 2**20:.1f} MiB",
         f"corpus.txt: {len(sentences)} sentences from {'the sample text' if brown is None else 'brown.zip'}",
         f"ondb.zip: {' and '.join(f'{len(part)} members of {name}' for name, part in strokes.items()) or NO_STROKES}",
     ]
+    return Brought(lines, archives)
 
 
 def choose_archives(present: Iterable[str], *, where: str) -> list[str]:
@@ -218,15 +235,27 @@ def _local(params: DataParams, raw: Path) -> Iterator[Path]:  # noqa: ARG001
 def _url(params: DataParams, raw: Path) -> Iterator[Path]:
     folder = raw / "archives"
     for name in choose_archives(params.urls, where="data.urls"):
-        fetch(params.urls[name], folder / name, sha256=params.sha256[name])
+        fetch(Url(params.urls[name]), folder / name, expected=params.sha256[name])
     yield folder
     shutil.rmtree(folder)  # only now: after a failure the next run goes on from what is there
+
+
+@contextlib.contextmanager
+def _gdrive(params: DataParams, raw: Path) -> Iterator[Path]:
+    folder = raw / "archives"
+    with session() as client:
+        found = find(client, params.gdrive, LAYOUTS)
+        for name in choose_archives(found, where="Google Drive"):
+            fetch(found[name], folder / name, expected=found[name].md5, algorithm="md5")
+    yield folder
+    shutil.rmtree(folder)
 
 
 SOURCES: dict[str, Callable[[DataParams, Path], contextlib.AbstractContextManager[Path]]] = {
     "sample": _sample,
     "local": _local,
     "url": _url,
+    "gdrive": _gdrive,
 }
 
 
