@@ -15,6 +15,7 @@ from machine import ROOT, save
 
 sys.path.insert(0, str(ROOT))
 from textrec.charset import END, PARAGRAPH_CHARACTERS, START, Charset
+from textrec.decoding import greedy
 from textrec.model import Encoded, ModelConfig, ResNetTransformer
 from textrec.params import load
 from textrec.recognizer import Recognizer
@@ -54,11 +55,11 @@ def main() -> None:
         with torch.inference_mode():
             encoded = model.encode(images, torch.tensor([[height, width]] * batch))
         encoded = encoded._replace(limit=torch.full((batch,), length))
-        model.generate(encoded)  # warm up
+        greedy(model, encoded)  # warm up
         cached, anew = [], []
         for _ in range(runs):
             for _ in range(CACHED_RUNS):
-                time_cached, tokens = seconds(lambda encoded=encoded: model.generate(encoded)[0])
+                time_cached, tokens = seconds(lambda encoded=encoded: greedy(model, encoded)[0])
                 cached.append(time_cached)
             time_anew, expected = seconds(lambda encoded=encoded, length=length: recompute(model, encoded, length))
             anew.append(time_anew)

@@ -42,7 +42,8 @@ def main() -> None:
     for index, s in enumerate(split.samples()):
         read = {name: found[index] for name, found in readings.items()}
         texts = {name: reading.text for name, reading in read.items()}
-        predictions.append(Prediction(s.id, s.writer, s.listed, s.text, texts[best], read[best].confidence, texts))
+        certain = (read[best].confidence, list(read[best].characters))
+        predictions.append(Prediction(s.id, s.writer, s.listed, s.text, texts[best], *certain, texts))
     write_predictions("data/predictions/test.jsonl", predictions)
     speed = {name: {"seconds": time, "samples_per_second": len(split) / time} for name, time in seconds.items()}
     write_json("metrics/predict.json", speed)

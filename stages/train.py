@@ -49,7 +49,8 @@ def main() -> None:
     measures = fit(recognizer, params, **images, folder=folder, reports=Path("reports/train"))
     if measures is None:  # each device has a process; the first one writes
         return
-    recognizer.save("models/model.ckpt")
+    recognizer.model.eval()
+    recognizer.calibrated(images["val"], batch_size=params.batch_size).save("models/model.ckpt")
     weights = sum(weight.numel() for weight in recognizer.model.parameters())
     write_json("metrics/train.json", {"samples": len(train), "parameters": weights, **measures})
     finish(folder)

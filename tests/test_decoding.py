@@ -11,7 +11,7 @@ from test_model import SIZES, batch, cut
 from torch import Tensor
 
 from textrec.charset import BLANK, END, PAD, SPECIALS
-from textrec.decoding import PrefixScores, ctc_greedy, joint_search
+from textrec.decoding import PrefixScores, ctc_greedy, greedy, joint_search
 from textrec.model import Encoded, ResNetTransformer
 
 FIRST = len(SPECIALS)
@@ -26,6 +26,11 @@ def model(seed: int = 0) -> ResNetTransformer:
         built.output.bias[[0, 1, 3]] = -1e4
         built.ctc_output.bias[1:4] = -1e4
     return built
+
+
+def totals(steps: Tensor, weight: float) -> Tensor:
+    """The scores of texts from those of their tokens."""
+    return steps.sum(1) @ steps.new_tensor([1 - weight, weight])
 
 
 def row(encoded: Encoded, index: int) -> Encoded:
@@ -58,14 +63,17 @@ def test_greedy_ctc_collapses_repeats_and_drops_blanks() -> None:
     paths = torch.tensor([[4, 4, 0, 4, 5, 5, 0], [0, 5, 6, 6, 0, 6, 6], [0, 0, 0, 0, 4, 4, 4]])
     log_probs = torch.full((3, 7, 8), 0.05).scatter(2, paths[..., None], 0.65).log()
     tokens, scores = ctc_greedy(log_probs, torch.tensor([7, 5, 4]))
-    assert tokens.tolist() == [[4, 4, 5], [5, 6, PAD], [PAD, PAD, PAD]]
-    torch.testing.assert_close(scores, torch.tensor([7.0, 5.0, 4.0]) * math.log(0.65))
+    assert tokens.tolist() == [[4, 4, 5, END], [5, 6, END, PAD], [END, PAD, PAD, PAD]]
+    steps = torch.tensor(
+        [[3.0, 1, 3, 0], [2, 3, 0, 0], [4, 0, 0, 0]]
+    )  # of the second row 5 are its own, of the third 4
+    torch.testing.assert_close(scores, steps * math.log(0.65))
 
 
 def test_greedy_ctc_writes_no_special_tokens() -> None:
     paths = torch.tensor([[4, PAD, 4, END, 5, 1, 0]])
     tokens, _ = ctc_greedy(torch.nn.functional.one_hot(paths, 8).float().log(), torch.tensor([7]))
-    assert tokens.tolist() == [[4, 4, 5]]
+    assert tokens.tolist() == [[4, 4, 5, END]]
 
 
 def test_prefix_scores_are_sums_over_all_alignments() -> None:
@@ -110,10 +118,10 @@ def test_prefix_scores_agree_with_the_ctc_loss_on_long_sequences() -> None:
 def test_of_the_decoder_alone_one_hypothesis_is_greedy_decoding(seed: int) -> None:
     network = model(seed)
     encoded = network.encode(batch(SIZES), SIZES)
-    tokens, scores = network.generate(encoded)
-    found, score = joint_search(network, encoded, beam=1, ctc_weight=0.0)
+    tokens, scores = greedy(network, encoded)
+    found, steps = joint_search(network, encoded, beam=1, ctc_weight=0.0)
     assert found.tolist() == tokens.tolist()
-    torch.testing.assert_close(score.float(), scores.sum(1))
+    torch.testing.assert_close(steps[..., 0].float(), scores)
     assert len({len(cut(row)) for row in tokens.tolist()}) > 1
 
 
@@ -125,7 +133,8 @@ def test_of_ctc_alone_the_search_finds_the_most_probable_text(seed: int) -> None
     assert encoded.step_count.tolist() == [10, 5, 9]
     encoded = encoded._replace(step_count=torch.tensor([5, 3, 4]), limit=torch.tensor([6, 6, 6]))
     log_probs = network.ctc(encoded)
-    tokens, scores = joint_search(network, encoded, beam=40, ctc_weight=1.0)
+    tokens, steps = joint_search(network, encoded, beam=40, ctc_weight=1.0)
+    scores = totals(steps, 1.0)
     for index, count in enumerate(encoded.step_count):
         truth = labelings(log_probs[index, :count].detach().double().exp().numpy())
         text = max(truth, key=truth.__getitem__)
@@ -147,11 +156,12 @@ def both_scores(network: ResNetTransformer, encoded: Encoded, text: list[int]) -
 def test_the_search_agrees_with_one_that_recomputes_everything(beam: int, weight: float) -> None:
     network = model(2)
     encoded = network.encode(batch(SIZES), SIZES)
-    tokens, scores = joint_search(network, encoded, beam=beam, ctc_weight=weight)
+    tokens, steps = joint_search(network, encoded, beam=beam, ctc_weight=weight)
     for index in range(len(SIZES)):
         one = row(encoded, index)
         one = one._replace(limit=one.limit.clamp(max=6))
-        found, score = joint_search(network, one, beam=beam, ctc_weight=weight)
+        found, steps_found = joint_search(network, one, beam=beam, ctc_weight=weight)
+        score = totals(steps_found, weight)
         running: list[list[int]] = [[]]
         finished: list[tuple[float, list[int]]] = []
         for step in range(1, 1 + int(one.limit)):
@@ -166,25 +176,25 @@ def test_the_search_agrees_with_one_that_recomputes_everything(beam: int, weight
         expected = max(finished)
         assert cut(found[0].tolist()) == expected[1]
         assert float(score) == pytest.approx(expected[0], rel=1e-4)
-    assert (scores < 0).all()
+    assert (totals(steps, weight) < 0).all()
     assert tokens.shape[0] == len(SIZES)
 
 
 @pytest.mark.parametrize("weight", [0.0, 0.4, 1.0])
 def test_an_image_is_read_alike_alone_and_in_any_batch(weight: float) -> None:
     network = model(1)
-    together, scores = joint_search(network, network.encode(batch(SIZES), SIZES), beam=3, ctc_weight=weight)
+    together, steps = joint_search(network, network.encode(batch(SIZES), SIZES), beam=3, ctc_weight=weight)
     for index, size in enumerate(SIZES):
-        alone, score = joint_search(network, network.encode(batch(size[None]), size[None]), beam=3, ctc_weight=weight)
+        alone, one = joint_search(network, network.encode(batch(size[None]), size[None]), beam=3, ctc_weight=weight)
         assert cut(alone[0].tolist()) == cut(together[index].tolist())
-        assert float(score) == pytest.approx(float(scores[index]), rel=1e-4)
+        assert float(totals(one, weight)) == pytest.approx(float(totals(steps, weight)[index]), rel=1e-4)
 
 
 def test_more_hypotheses_find_no_worse_texts() -> None:
     network = model(3)
     encoded = network.encode(batch(SIZES), SIZES)
-    few = joint_search(network, encoded, beam=1, ctc_weight=0.3)[1]
-    many = joint_search(network, encoded, beam=30, ctc_weight=0.3)[1]
+    few = totals(joint_search(network, encoded, beam=1, ctc_weight=0.3)[1], 0.3)
+    many = totals(joint_search(network, encoded, beam=30, ctc_weight=0.3)[1], 0.3)
     assert (many >= few - 1e-6).all()
     assert (many > few + 1e-3).any()
 

@@ -1,6 +1,6 @@
 """Sample files as batches of tensors: everything in memory as packed bytes, images of like width together."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -105,15 +105,10 @@ class TextImages(Dataset[Batch]):
 
     def __getitem__(self, indices: list[int]) -> Batch:
         """The batch of the samples at `indices`."""
-        images = [self._image(index) for index in indices]
-        sizes = torch.tensor([image.shape for image in images])
-        height, width = sizes.amax(0).tolist()
-        padded = np.zeros((len(images), 1, height, -(-width // WIDTH_STEP) * WIDTH_STEP), np.uint8)
-        for row, image in zip(padded, images, strict=True):
-            row[0, : image.shape[0], : image.shape[1]] = image
+        images, sizes = pad([self._image(index) for index in indices])
         tokens = [self._text(index) for index in indices]
         tokens = torch.nn.utils.rnn.pad_sequence(tokens, batch_first=True, padding_value=PAD)
-        return Batch(torch.from_numpy(padded), sizes, tokens, torch.tensor(indices))
+        return Batch(images, sizes, tokens, torch.tensor(indices))
 
     def _image(self, index: int) -> np.ndarray:
         if self._recombination and index in self._made:
@@ -124,6 +119,16 @@ class TextImages(Dataset[Batch]):
         if index in self._made:
             return torch.tensor([START, *self._charset.encode(self._made[index].text), END])
         return self._tokens[index]
+
+
+def pad(images: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
+    """Images, each uint8 (height, width), as `images` and `sizes` of a `Batch`."""
+    sizes = torch.tensor([image.shape for image in images])
+    height, width = sizes.amax(0).tolist()
+    padded = np.zeros((len(images), 1, height, -(-width // WIDTH_STEP) * WIDTH_STEP), np.uint8)
+    for row, image in zip(padded, images, strict=True):
+        row[0, : image.shape[0], : image.shape[1]] = image
+    return torch.from_numpy(padded), sizes
 
 
 class Buckets(Sampler[list[int]]):

@@ -1,6 +1,7 @@
 """From what both heads say to a text: greedy CTC, and a beam search that asks the decoder and CTC together."""
 
 import math
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -8,7 +9,7 @@ from torch.nn import functional
 
 from textrec.charset import BLANK, END, PAD, SPECIALS, START
 from textrec.layers import Cache
-from textrec.model import Encoded, ResNetTransformer
+from textrec.model import Encoded
 
 # Of `Recognizer.read`; the pipeline's own are evaluate.beam and evaluate.ctc_weight.
 BEAM = 4
@@ -24,23 +25,66 @@ IMPOSSIBLE = -1e30
 SURE = 1e-3
 
 
+class Network(Protocol):
+    """What decoding asks of a network; see `model.ResNetTransformer`, which is one."""
+
+    def ctc(self, encoded: Encoded) -> Tensor: ...  # noqa: D102
+    def caches(self, encoded: Encoded, slots: int) -> list[Cache]: ...  # noqa: D102
+    def next_token(  # noqa: D102
+        self, tokens: Tensor, step: int, caches: list[Cache], mask: Tensor, ancestors: Tensor | None = None
+    ) -> Tensor: ...
+
+
+@torch.inference_mode()
+def greedy(network: Network, encoded: Encoded) -> tuple[Tensor, Tensor]:
+    """The decoder's best token after each, with cached keys and values; rows that have ended are dropped.
+
+    Returns tokens int64 (B, T), each row up to its `<END>` (or its limit) and `<PAD>` from there on, without
+    `<START>`; and their log-probabilities float (B, T), 0 for padding.
+    """
+    batch, length = len(encoded.memory), int(encoded.limit.max())
+    mask, limit = encoded.attention_mask(), encoded.limit
+    caches = network.caches(encoded, length)
+    rows = torch.arange(batch, device=limit.device)  # of the batch, those that have not been dropped
+    token = limit.new_full((batch,), START)
+    tokens = limit.new_full((batch, length), PAD)
+    scores = torch.zeros(batch, length, device=limit.device)
+    running = torch.ones_like(limit, dtype=torch.bool)
+    step = 0
+    while running.any():
+        score, token = network.next_token(token[:, None], step, caches, mask)[:, 0].max(-1)
+        tokens[rows[running], step], scores[rows[running], step] = token[running], score[running]
+        step += 1
+        running &= (token != END) & (step < limit)
+        if _worth_dropping(running):
+            caches = _keep(caches, running)
+            rows, limit, mask, token, running = (x[running] for x in (rows, limit, mask, token, running))
+    return tokens[:, :step], scores[:, :step]
+
+
 def ctc_greedy(log_probs: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
     """The text of the best path of CTC: the best token of each step, repeats collapsed, blanks left out.
 
     log_probs: float (B, T, vocabulary); counts: int64 (B,), how many of the T steps are each row's own. Returns tokens
-    int64 (B, length of the longest text), padded with `<PAD>`, without `<END>`; and the path's log-probability (B,).
+    as `greedy` does, each row with an `<END>`, and their log-probabilities: of a token those of its steps and of the
+    blanks behind it (the first one's also of those before it), of `<END>` 0 where there is any text. Their sum is that
+    of the path.
     """
     best, path = log_probs.max(-1)
     own = torch.arange(path.shape[1], device=path.device) < counts[:, None]
     begins = own & (path >= len(SPECIALS)) & (path != functional.pad(path[:, :-1], (1, 0), value=BLANK))
-    tokens = path.new_full((len(path), int(begins.sum(1).max())), PAD)
+    lengths = begins.sum(1)
+    tokens = path.new_full((len(path), int(lengths.max()) + 1), PAD)
     row, step = begins.nonzero(as_tuple=True)
-    tokens[row, begins.cumsum(1)[row, step] - 1] = path[row, step]
-    return tokens, best.masked_fill(~own, 0).sum(1)
+    place = (begins.cumsum(1) - 1).clamp(min=0)
+    tokens[row, place[row, step]] = path[row, step]
+    tokens.scatter_(1, lengths[:, None], END)
+    scores = best.new_zeros(tokens.shape).scatter_add_(1, place, best.masked_fill(~own, 0))
+    return tokens, scores
 
 
 @torch.inference_mode()
-def joint_search(model: ResNetTransformer, encoded: Encoded, *, beam: int, ctc_weight: float) -> tuple[Tensor, Tensor]:
+def joint_search(network: Network, encoded: Encoded, *, beam: int, ctc_weight: float) -> tuple[Tensor, Tensor]:
     """Beam search for the text with the best (1 - ctc_weight) * log p of the decoder + ctc_weight * log p of CTC.
 
     Both score all continuations of `beam` hypotheses an image, token by token (Hori, Watanabe, Hershey 2017, "Joint
@@ -48,37 +92,39 @@ def joint_search(model: ResNetTransformer, encoded: Encoded, *, beam: int, ctc_w
     that begin with the hypothesis, and, for `<END>`, of the hypothesis itself. Scores only fall, so a row has ended
     when no running hypothesis stands above its best finished one.
 
-    Returns tokens int64 (B, T), each row up to its `<END>` (or its limit) and `<PAD>` from there on, without `<START>`,
-    and the score float64 (B,). ctc_weight 0 with beam 1 is greedy decoding, ctc_weight 1 CTC prefix beam search.
+    Returns tokens as `greedy` does, and float64 (B, T, 2), by how much each lowers the log-probability of the text by
+    the decoder and by CTC. ctc_weight 0 with beam 1 is greedy decoding, ctc_weight 1 CTC prefix beam search.
     """
     batch, length = len(encoded.memory), int(encoded.limit.max())
     mask, limit = encoded.attention_mask(), encoded.limit
     own = torch.arange(beam, device=limit.device)
-    rows = torch.arange(batch, device=limit.device)  # of the batch, those that have not been dropped
-    caches = model.caches(encoded, length * beam)
-    prefixes = PrefixScores(model.ctc(encoded), encoded.step_count, beam)
+    rows = torch.arange(batch, device=limit.device)
+    caches = network.caches(encoded, length * beam)
+    prefixes = PrefixScores(network.ctc(encoded), encoded.step_count, beam)
     ancestors = mask.new_full((batch, beam, length * beam), -math.inf)
     texts = limit.new_full((batch, beam, length), PAD)
     tokens = limit.new_full((batch, beam), START)
-    decoder_scores = torch.zeros(batch, beam, dtype=torch.float64, device=limit.device)
+    heads = torch.zeros(batch, beam, 2, dtype=torch.float64, device=limit.device)  # log p by the decoder and by CTC
+    steps = heads.new_zeros((batch, beam, length, 2))  # by how much each token lowered them
+    weights = heads.new_tensor([1 - ctc_weight, ctc_weight])
     running = (own == 0).expand(batch, beam)  # one hypothesis to begin with, the empty one
-    best = decoder_scores.new_full((batch,), -math.inf)
-    best_texts = texts[:, 0].clone()
+    best = heads.new_full((batch,), -math.inf)
+    best_texts, best_steps = texts[:, 0].clone(), steps[:, 0].clone()
     step = 0
     while running.any():
         slots = step * beam
         ancestors[:, own, slots + own] = 0
-        after = model.next_token(tokens, step, caches, mask, ancestors[:, None, :, : slots + beam])
-        after = decoder_scores[..., None] + after
-        score = (1 - ctc_weight) * after + ctc_weight * prefixes.after()
+        after = network.next_token(tokens, step, caches, mask, ancestors[:, None, :, : slots + beam])
+        after = torch.stack([heads[..., :1] + after, prefixes.after()], dim=-1)
+        score = after @ weights
         score[..., [BLANK, START, PAD]] = -math.inf
         score, index = score.masked_fill(~running[..., None], -math.inf).flatten(1).topk(beam)
 
         parent, tokens = index // after.shape[2], index % after.shape[2]
-        decoder_scores = after.flatten(1).gather(1, index)
+        before, heads = _take(heads, parent), _take(after.flatten(1, 2), index)
         prefixes.extend(parent, tokens)
-        texts[:, :, :step] = _take(texts[:, :, :step], parent)
-        texts[:, :, step] = tokens
+        texts[:, :, :step], steps[:, :, :step] = _take(texts[:, :, :step], parent), _take(steps[:, :, :step], parent)
+        texts[:, :, step], steps[:, :, step] = tokens, heads - before
         ancestors[:, :, : slots + beam] = _take(ancestors[:, :, : slots + beam], parent)
         step += 1
 
@@ -87,15 +133,25 @@ def joint_search(model: ResNetTransformer, encoded: Encoded, *, beam: int, ctc_w
         better = finished > best[rows]
         best[rows[better]] = finished[better]
         best_texts[rows[better]] = texts[better, which[better]]
+        best_steps[rows[better]] = steps[better, which[better]]
         running = ~ended & (score > best[rows, None])
 
         kept = running.any(1)
-        if 4 * int(kept.sum()) <= 3 * len(kept):  # a copy of what is kept costs about as much as a step
-            caches = [Cache(*(part[kept] for part in cache)) for cache in caches]
+        if _worth_dropping(kept):
+            caches = _keep(caches, kept)
             prefixes.keep(kept)
             rows, limit, mask, running = rows[kept], limit[kept], mask[kept], running[kept]
-            ancestors, texts, tokens, decoder_scores = (x[kept] for x in (ancestors, texts, tokens, decoder_scores))
-    return best_texts[:, :step], best
+            ancestors, texts, steps, tokens, heads = (x[kept] for x in (ancestors, texts, steps, tokens, heads))
+    return best_texts[:, :step], best_steps[:, :step]
+
+
+def _worth_dropping(running: Tensor) -> bool:
+    """Whether to go on without the rows that have ended: a copy of what is kept costs about as much as a step."""
+    return 4 * int(running.sum()) <= 3 * len(running)
+
+
+def _keep(caches: list[Cache], rows: Tensor) -> list[Cache]:
+    return [Cache(*(part[rows] for part in cache)) for cache in caches]
 
 
 class PrefixScores:
@@ -167,5 +223,5 @@ def _without_repeated_blanks(log_probs: Tensor, counts: Tensor) -> tuple[Tensor,
 
 
 def _take(hypotheses: Tensor, parent: Tensor) -> Tensor:
-    """(B, beam, N) to the same of each hypothesis' parent."""
-    return hypotheses.gather(1, parent[..., None].expand(-1, -1, hypotheses.shape[2]))
+    """(B, N, ...) at `parent`, int64 (B, K), of each row: (B, K, ...)."""
+    return hypotheses[torch.arange(len(parent), device=parent.device)[:, None], parent]

@@ -1,4 +1,4 @@
-"""The recogniser's network: a ResNet reads the image, a Transformer decoder writes the text."""
+"""The recogniser's network: a ResNet reads the image, a Transformer decoder writes the text, see `decoding`."""
 
 import math
 from collections.abc import Iterable
@@ -9,7 +9,6 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model
 from torch import Tensor, nn
 from torch.nn import functional
 
-from textrec.charset import END, PAD, START
 from textrec.layers import Cache, DecoderLayer, RowLSTM, sinusoids
 from textrec.params import Params
 from textrec.resnet import ResNet, ResNetConfig, valid_positions
@@ -186,32 +185,7 @@ class ResNetTransformer(nn.Module):
         hidden = self._embed(tokens, self.token_position[step])
         for layer, cache in zip(self._layers(), caches, strict=True):
             hidden = layer.step(hidden, cache, step, mask, ancestors)
-        return self.output(self.norm(hidden)).log_softmax(-1)
-
-    @torch.inference_mode()
-    def generate(self, encoded: Encoded) -> tuple[Tensor, Tensor]:
-        """Greedy decoding with cached keys and values.
-
-        Returns tokens int64 (B, T), each row up to its `<END>` (or its limit) and `<PAD>` from there on, without
-        `<START>`; and their log-probabilities float (B, T), 0 for padding.
-        """
-        batch, length = len(encoded.memory), int(encoded.limit.max())
-        mask = encoded.attention_mask()
-        caches = self.caches(encoded, length)
-        token = encoded.limit.new_full((batch, 1), START)
-        tokens = encoded.limit.new_full((batch, length), PAD)
-        scores = encoded.memory.new_zeros((batch, length))
-        running = torch.ones_like(encoded.limit, dtype=torch.bool)
-        step = 0
-        while running.any():
-            scores[:, step], tokens[:, step] = self.next_token(token, step, caches, mask)[:, 0].max(-1)
-            token = tokens[:, step : step + 1]
-            step += 1
-            running &= (token[:, 0] != END) & (step < encoded.limit)
-        tokens, scores = tokens[:, :step], scores[:, :step]
-        ended = (tokens == END).cumsum(1) - (tokens == END).long() > 0  # strictly behind the first <END>
-        ended |= torch.arange(step, device=tokens.device) >= encoded.limit[:, None]
-        return tokens.masked_fill(ended, PAD), scores.masked_fill(ended, 0)
+        return self.output(self.norm(hidden)).float().log_softmax(-1)
 
     def _layers(self) -> Iterable[DecoderLayer]:
         return cast(Iterable[DecoderLayer], self.layers)  # torch types a ModuleList's items as any module

@@ -2,22 +2,27 @@
 
 import io
 import pickle
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import torch
 from pydantic import PositiveInt
+from torch import Tensor
 
-from textrec.charset import SPECIALS, Charset
-from textrec.decoding import BEAM, CTC_WEIGHT, ctc_greedy, joint_search
+from textrec.calibration import Calibration
+from textrec.charset import END, SPECIALS, Charset
+from textrec.dataset import TextImages, loader, pad
+from textrec.decoding import BEAM, CTC_WEIGHT, ctc_greedy, greedy, joint_search
 from textrec.model import Encoded, ModelConfig, ResNetTransformer
 from textrec.params import Params, validate
 from textrec.runtime import TextrecError, atomic
 
-FORMAT = 1
+FORMAT = 2
+Search = Callable[[Encoded], tuple[Tensor, Tensor]]
+HEADS = {"ar": 1, "ctc": 1, "joint": 2}  # that each decoder listens to
 
 
 class PredictParams(Params):
@@ -28,22 +33,28 @@ class PredictParams(Params):
 
 @dataclass(frozen=True)
 class Reading:
-    """What was read: `confidence` in [0, 1] is the geometric mean of the probabilities of its tokens, `<END>` included.
+    """What was read.
 
-    Their product is for "ar" the decoder's probability of the text, for "ctc" that of the best path, for "joint" both
-    heads' probabilities of the text to the powers of their weights: comparable within a decoder, not between them.
+    confidence: the share of the text that is right, 1 - CER, as far as the model knows; in [0, 1].
+    characters: of each character of `text` the probability that it is right.
     """
 
     text: str
     confidence: float
+    characters: tuple[float, ...]
+
+
+def _uncalibrated() -> dict[str, Calibration]:
+    return {name: Calibration.identity(heads) for name, heads in HEADS.items()}
 
 
 @dataclass(frozen=True)
 class Recognizer:
-    """A network with the charset that it writes."""
+    """A network with the charset that it writes, and how far each of its decoders is to be trusted."""
 
     model: ResNetTransformer
     charset: Charset
+    calibration: dict[str, Calibration] = field(default_factory=_uncalibrated)
 
     @classmethod
     def build(cls, config: ModelConfig, charset: Charset, *, line_height: int) -> Self:
@@ -64,15 +75,17 @@ class Recognizer:
         except RuntimeError as error:
             raise TextrecError(f"{path}: its weights do not fit its own parameters ({error}); train it anew") from None
         recognizer.model.to(device).eval()
-        return recognizer
+        calibration = {name: Calibration(**values) for name, values in content["calibration"].items()}
+        return replace(recognizer, calibration=calibration)
 
     def save(self, path: str | Path) -> None:
-        """Write weights, model parameters, charset and line height; the bytes depend on these alone."""
+        """Write weights, model parameters, charset, line height and calibration; the bytes depend on these alone."""
         content = {
             "format": FORMAT,
             "model": self.model.config.model_dump(),
             "characters": self.charset.characters,
             "line_height": self.model.line_height,
+            "calibration": {name: asdict(calibration) for name, calibration in self.calibration.items()},
             "weights": {name: tensor.cpu() for name, tensor in self.model.state_dict().items()},
         }
         buffer = io.BytesIO()  # given a path, torch would write the file's name into the file
@@ -80,23 +93,32 @@ class Recognizer:
         with atomic(path) as temporary:
             temporary.write_bytes(buffer.getbuffer())
 
-    def read(self, image: np.ndarray, *, beam: int = BEAM, ctc_weight: float = CTC_WEIGHT) -> Reading:
-        """Read one crop: uint8 (height, width), white ink on black, `model.line_height` pixels a line of text.
+    def read_crops(
+        self, crops: Sequence[np.ndarray], *, batch_size: int = 32, beam: int = BEAM, ctc_weight: float = CTC_WEIGHT
+    ) -> list[Reading]:
+        """Read crops: each uint8 (height, width), white ink on black, `model.line_height` pixels a line of text.
 
-        With both heads at once, see `decoding.joint_search`; a model without CTC head decodes greedily.
+        Those of like width are read together, and each as it would be alone. By the best decoder, `joint_search`; a
+        model without CTC head decodes greedily.
         """
-        padded = torch.from_numpy(np.ascontiguousarray(image))[None, None]
-        return self.read_batch(padded, torch.tensor([image.shape]), beam=beam, ctc_weight=ctc_weight)[0]
+        order = sorted(range(len(crops)), key=lambda index: -crops[index].size)
+        readings: dict[int, Reading] = {}
+        for start in range(0, len(order), batch_size):
+            indices = order[start : start + batch_size]
+            images, sizes = pad([crops[index] for index in indices])
+            readings |= zip(indices, self.read_batch(images, sizes, beam=beam, ctc_weight=ctc_weight), strict=True)
+        return [readings[index] for index in range(len(crops))]
 
     def read_batch(
-        self, images: torch.Tensor, sizes: torch.Tensor, *, beam: int = BEAM, ctc_weight: float = CTC_WEIGHT
+        self, images: Tensor, sizes: Tensor, *, beam: int = BEAM, ctc_weight: float = CTC_WEIGHT
     ) -> list[Reading]:
-        """Read a padded batch like `read`: uint8 (B, 1, H, W) and int64 (B, 2), as in `dataset.Batch`."""
-        *_, best = self.decoders(beam=beam, ctc_weight=ctc_weight).values()
+        """Read a padded batch like `read_crops`: uint8 (B, 1, H, W) and int64 (B, 2), as in `dataset.Batch`."""
+        decoders = self.decoders(beam=beam, ctc_weight=ctc_weight)
+        *_, best = decoders.values()
         return best(self.encode(images, sizes))
 
     @torch.inference_mode()
-    def encode(self, images: torch.Tensor, sizes: torch.Tensor) -> Encoded:
+    def encode(self, images: Tensor, sizes: Tensor) -> Encoded:
         """Encode a padded batch, from whatever device, for `decoders`."""
         device = self.model.row_position.device
         return self.model.encode(images.to(device), sizes.to(device))
@@ -108,24 +130,50 @@ class Recognizer:
         "joint": `decoding.joint_search` over both with `beam` and `ctc_weight`.
         """
 
-        def ar(encoded: Encoded) -> list[Reading]:
-            tokens, scores = self.model.generate(encoded)
-            return self._readings(tokens, scores.sum(1))
+        def reader(name: str, search: Search) -> Callable[[Encoded], list[Reading]]:
+            return lambda encoded: self._readings(name, *search(encoded))
 
-        @torch.inference_mode()
-        def ctc(encoded: Encoded) -> list[Reading]:
-            return self._readings(*ctc_greedy(self.model.ctc(encoded), encoded.step_count))
+        return {name: reader(name, search) for name, search in self._searches(beam, ctc_weight).items()}
 
-        def joint(encoded: Encoded) -> list[Reading]:
-            return self._readings(*joint_search(self.model, encoded, beam=beam, ctc_weight=ctc_weight))
+    def calibrated(self, images: TextImages, *, batch_size: int) -> Self:
+        """The same recogniser, its confidences fitted to how right its readings of `images` are; not of its training.
 
-        return {"ar": ar} if self.model.ctc_output is None else {"ar": ar, "ctc": ctc, "joint": joint}
+        The joint search is fitted at its usual beam and weight, and sees both heads: another weight changes little.
+        """
+        texts: dict[str, list[tuple[np.ndarray, str, str]]] = {}
+        for batch in loader(images, batch_size, shuffle=False):
+            truths = [images.split.text[index] for index in batch.indices.tolist()]
+            encoded = self.encode(batch.images, batch.sizes)
+            for name, search in self._searches(BEAM, CTC_WEIGHT).items():
+                rows = zip(self._texts(*search(encoded)), truths, strict=True)
+                texts.setdefault(name, []).extend((scores, text, truth) for (text, scores), truth in rows)
+        return replace(self, calibration={name: Calibration.fit(found) for name, found in texts.items()})
 
-    def _readings(self, tokens: torch.Tensor, scores: torch.Tensor) -> list[Reading]:
-        """tokens: int64 (B, T), the specials left out of the text; scores: log-probability (B,) of each row."""
-        confidence = (scores / ((tokens >= len(SPECIALS)).sum(1) + 1)).exp()
-        readings = zip(tokens.tolist(), confidence.tolist(), strict=True)
-        return [Reading(self.charset.decode(row), certainty) for row, certainty in readings]
+    def _searches(self, beam: int, ctc_weight: float) -> dict[str, Search]:
+        """By name: from what `encode` gives to tokens int64 (B, T) and log-probabilities (B, T) or (B, T, heads)."""
+        searches: dict[str, Search] = {"ar": lambda encoded: greedy(self.model, encoded)}
+        if self.model.ctc_output is not None:
+            searches["ctc"] = torch.inference_mode()(
+                lambda encoded: ctc_greedy(self.model.ctc(encoded), encoded.step_count)
+            )
+            searches["joint"] = lambda encoded: joint_search(self.model, encoded, beam=beam, ctc_weight=ctc_weight)
+        return searches
+
+    def _readings(self, name: str, tokens: Tensor, scores: Tensor) -> list[Reading]:
+        calibration, readings = self.calibration[name], []
+        for text, log_probs in self._texts(tokens, scores):
+            characters = calibration.of_characters(log_probs)
+            confidence = calibration.of_text(float(characters.mean()))
+            readings.append(Reading(text, confidence, tuple(characters[: len(text)].tolist())))
+        return readings
+
+    def _texts(self, tokens: Tensor, scores: Tensor) -> Iterable[tuple[str, np.ndarray]]:
+        """Each row's text, and the heads' log-probabilities of its characters and its end, (len(text) + 1, heads)."""
+        scores = scores if scores.ndim == 3 else scores[..., None]
+        for row, log_probs in zip(tokens.cpu().numpy(), scores.cpu().double().numpy(), strict=True):
+            written = np.flatnonzero(row >= len(SPECIALS))  # an untrained decoder writes other specials
+            end = log_probs[row == END] if END in row else np.zeros((1, log_probs.shape[1]))
+            yield self.charset.decode(row), np.concatenate([log_probs[written], end])
 
 
 def _load(path: Path) -> dict[str, Any]:
@@ -140,6 +188,6 @@ def _load(path: Path) -> dict[str, Any]:
         raise TextrecError(f"{damaged} (it does not say its format)")
     if content["format"] != FORMAT:
         raise TextrecError(f"{path}: checkpoint format {content['format']}, this version reads {FORMAT}; train it anew")
-    if missing := {"model", "characters", "line_height", "weights"} - content.keys():
+    if missing := {"model", "characters", "line_height", "calibration", "weights"} - content.keys():
         raise TextrecError(f"{damaged} (it lacks {', '.join(sorted(missing))})")
     return content

@@ -95,8 +95,10 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What a model read in a sample: `truth` and `read` are texts, `confidence` of `read` is in [0, 1].
+    """What a model read in a sample: `truth` and `read` are texts.
 
+    confidence: that share of the characters of `read` is right, as far as the model knows; in [0, 1].
+    characters: the probability of each character of `read` that it is right.
     readings: the text by each decoder, of which `read` is one: "ar" (greedy, Transformer decoder) and, where the model
         has a CTC head, "ctc" (greedy) and "joint" (beam search over both).
     """
@@ -107,6 +109,7 @@ class Prediction:
     truth: str
     read: str
     confidence: float
+    characters: list[float]
     readings: dict[str, str]
 
 

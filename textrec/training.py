@@ -15,7 +15,7 @@ from torchmetrics.text import CharErrorRate, WordErrorRate
 from textrec.augmentation import Augment
 from textrec.charset import BLANK, PAD, SPECIALS
 from textrec.dataset import Batch
-from textrec.decoding import ctc_greedy
+from textrec.decoding import ctc_greedy, greedy
 from textrec.model import Encoded
 from textrec.recipe import TrainParams
 from textrec.recognizer import Recognizer
@@ -69,7 +69,7 @@ class Training(lightning.LightningModule):
         encoded = self._encode(batch.images, batch.sizes)
         loss = self.training_loss(encoded, batch, batch.tokens)
         truth = self._texts(batch.tokens)
-        read = self._texts(self.model.generate(encoded)[0])
+        read = self._texts(greedy(self.model, encoded)[0])
         self.cer.update(read, truth)
         self.wer.update(read, truth)
         self.log("val/loss", loss, sync_dist=True, batch_size=len(truth))
