@@ -18,7 +18,7 @@ from textrec.charset import END, PARAGRAPH_CHARACTERS, START, Charset
 from textrec.decoding import greedy
 from textrec.model import Encoded, ModelConfig, ResNetTransformer
 from textrec.params import load
-from textrec.recognizer import Recognizer
+from textrec.trained import TrainedModel
 
 # tokens, batch, image height and width, runs: a line, and a paragraph of 13 lines of 52 characters at 28 pixels a line
 CASES = ((89, 32, 28, 800, 5), (682, 8, 364, 640, 1))
@@ -45,7 +45,7 @@ def main() -> None:
     """Print and save the figures."""
     torch.manual_seed(0)
     config = load("model", ModelConfig, ROOT / "params.yaml")
-    model = Recognizer.build(config, Charset(PARAGRAPH_CHARACTERS), line_height=28).model.eval()
+    model = TrainedModel.build(config, Charset(PARAGRAPH_CHARACTERS), line_height=28).model.eval()
     torch.nn.init.normal_(model.output.weight)
     with torch.no_grad():
         model.output.bias[END] = -1e9

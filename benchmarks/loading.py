@@ -21,8 +21,8 @@ from textrec.dataset import TextImages, loader
 from textrec.model import ModelConfig
 from textrec.params import load
 from textrec.recipe import TrainParams
-from textrec.recognizer import Recognizer
 from textrec.samples import read_split
+from textrec.trained import TrainedModel
 from textrec.training import Training
 
 
@@ -34,7 +34,7 @@ def main() -> None:
     split = read_split(sys.argv[1] if len(sys.argv) > 1 else ROOT / f"data/processed/{params.data}.h5", "train")
     charset = Charset(split.characters)
     images = TextImages(split, charset, config, recombine=1.0, seed=params.seed)
-    training = Training(Recognizer.build(config, charset, line_height=split.line_height), params)
+    training = Training(TrainedModel.build(config, charset, line_height=split.line_height), params)
     starts, ends = [], []
     callback = LambdaCallback(
         on_train_batch_start=lambda *_: starts.append(time.perf_counter()),

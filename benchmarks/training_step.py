@@ -45,10 +45,10 @@ from textrec.dataset import Batch, TextImages
 from textrec.model import ModelConfig
 from textrec.params import load
 from textrec.recipe import TrainParams
-from textrec.recognizer import Recognizer
 from textrec.records import SPLITS, Sample
 from textrec.runs import trainer_options
 from textrec.samples import read_split, write_samples
+from textrec.trained import TrainedModel
 from textrec.training import Training, averaging
 
 CHARSET = Charset(LINE_CHARACTERS)
@@ -161,7 +161,7 @@ def main() -> None:
     batch = make_batch(batch_size, config)
 
     def ours(config: ModelConfig) -> Training:
-        return Training(Recognizer.build(config, CHARSET, line_height=HEIGHT), params)
+        return Training(TrainedModel.build(config, CHARSET, line_height=HEIGHT), params)
 
     networks = {
         "textrec": ours(config),

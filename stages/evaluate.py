@@ -1,14 +1,17 @@
 """Measure what was read in the test split."""
 
+from collections.abc import Sequence
 from itertools import zip_longest
+from pathlib import Path
 
-from textrec import metrics
+from textrec import metrics, reliability
+from textrec.errors_page import Mistake, errors_page
 from textrec.params import load
 from textrec.recipe import TrainParams
-from textrec.records import read_predictions
-from textrec.report import errors_page, read_json, summary
+from textrec.records import Prediction, read_predictions
+from textrec.report import read_json, summary
 from textrec.runtime import TextrecError, run, write_json
-from textrec.samples import read_split
+from textrec.samples import Split, read_split
 
 
 def main() -> None:
@@ -17,36 +20,49 @@ def main() -> None:
     predictions, speed = read_predictions("data/predictions/test.jsonl"), read_json("metrics/predict.json")
     data = f"data/processed/{load('train', TrainParams).data}.h5"
     split = read_split(data, "test")
-    for index, (sample, read) in enumerate(zip_longest(split.id, (prediction.id for prediction in predictions))):
-        if sample != read:
-            problem = f"prediction {index} is of {read}, test sample {index} of {data} is {sample}"
-            raise TextrecError(f"data/predictions/test.jsonl: {problem}; run `dvc repro -f predict`")
+    check_samples(predictions, split, data)
     if speed.keys() != predictions[0].readings.keys():
         problem = f"times {', '.join(speed)}, the predictions are by {', '.join(predictions[0].readings)}"
         raise TextrecError(f"metrics/predict.json: {problem}; run `dvc repro -f predict`")
 
-    decoders = metrics.by_decoder(predictions, speed, params)
-    writers, lengths = metrics.by_writer(predictions), metrics.by_length(predictions)
-    characters, confusions = metrics.by_character(predictions), metrics.confusions(predictions)
-    write_json("metrics/test.json", metrics.headline(predictions, decoders, params))
-    write_json("reports/decoders.json", decoders)
-    write_json("reports/writers.json", writers)
-    write_json("reports/lengths.json", lengths)
-    write_json("reports/characters.json", characters)
-    write_json("reports/confusions.json", confusions)
-    text = summary(decoders, writers, lengths, confusions)
-    print(text)
+    curve = reliability.risk_coverage(predictions)
+    outputs = {
+        "reports/decoders.json": metrics.by_decoder(predictions, speed, params),
+        "reports/writers.json": metrics.by_writer(predictions),
+        "reports/lengths.json": metrics.by_length(predictions),
+        "reports/characters.json": metrics.by_character(predictions),
+        "reports/confusions.json": metrics.confusions(predictions),
+        "reports/calibration_characters.json": reliability.of_characters(predictions),
+        "reports/calibration_samples.json": reliability.of_samples(predictions),
+        "reports/risk_coverage.json": reliability.thinned(curve),
+    }
+    for path, rows in outputs.items():
+        write_json(path, rows)
+    tables = {Path(path).stem: rows for path, rows in outputs.items()}
+    measured = metrics.headline(predictions, tables["decoders"], params)
+    measured["confidence"] = reliability.confidence_metrics(
+        tables["calibration_characters"], tables["calibration_samples"], curve
+    )
+    write_json("metrics/test.json", measured)
 
     errors = [metrics.char_errors(prediction.truth, prediction.read) for prediction in predictions]
     worst = sorted(range(len(errors)), key=lambda index: -errors[index])[: params.worst]
-    wrong = [(predictions[index], errors[index], split.image(index)) for index in worst if errors[index]]
-    tables = {
-        "CER by writer, highest first": writers,
-        "CER by length": lengths,
-        "CER by character, most errors first": characters,
-        "Confusions, most frequent first": confusions,
-    }
-    errors_page("reports/errors.html", text, tables, wrong)
+    mistakes = [Mistake(predictions[index], errors[index], split.image(index)) for index in worst if errors[index]]
+    errors_page("reports/errors.html", tables, mistakes)
+    print(summary(tables, measured))
+
+
+def check_samples(predictions: Sequence[Prediction], split: Split, data: str) -> None:
+    """Raise TextrecError where the predictions are not of the samples of `split`, in their order, or not whole."""
+    for index, (sample, prediction) in enumerate(zip_longest(split.id, predictions)):
+        read = prediction and prediction.id
+        if sample != read:
+            problem = f"prediction {index} is of {read}, test sample {index} of {data} is {sample}"
+        elif len(prediction.characters) != len(prediction.read):
+            problem = f"{read} has {len(prediction.characters)} probabilities for {len(prediction.read)} characters"
+        else:
+            continue
+        raise TextrecError(f"data/predictions/test.jsonl: {problem}; run `dvc repro -f predict`")
 
 
 if __name__ == "__main__":

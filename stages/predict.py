@@ -18,17 +18,17 @@ def main() -> None:
     import torch
 
     from textrec.dataset import TextImages, loader
-    from textrec.recognizer import PredictParams, Recognizer
+    from textrec.trained import PredictParams, TrainedModel
 
     batch_size, search = load("predict", PredictParams).batch_size, load("evaluate", EvaluateParams)
-    recognizer = Recognizer.load("models/model.ckpt", device="cuda" if torch.cuda.is_available() else "cpu")
+    trained = TrainedModel.load("models/model.ckpt", device="cuda" if torch.cuda.is_available() else "cpu")
     split = read_split(f"data/processed/{load('train', TrainParams).data}.h5", "test")
-    images = TextImages(split, recognizer.charset, recognizer.model.config)
-    decoders = recognizer.decoders(beam=search.beam, ctc_weight=search.ctc_weight)
+    images = TextImages(split, trained.charset, trained.model.config)
+    decoders = trained.decoders(beam=search.beam, ctc_weight=search.ctc_weight)
     readings, seconds = {name: {} for name in decoders}, dict.fromkeys(decoders, 0.0)
     for batch in tqdm(loader(images, batch_size, shuffle=False), desc="read", unit="batch", disable=None):
         start = perf_counter()
-        encoded = recognizer.encode(batch.images, batch.sizes)
+        encoded = trained.encode(batch.images, batch.sizes)
         if torch.cuda.is_available():
             torch.cuda.synchronize()
         encoding = perf_counter() - start  # once, but each decoder by itself would need it

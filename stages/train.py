@@ -21,8 +21,8 @@ def main() -> None:
     from textrec.augmentation import augmentation_sheet
     from textrec.dataset import TextImages
     from textrec.model import ModelConfig
-    from textrec.recognizer import Recognizer
     from textrec.runs import finish, fit, run_folder
+    from textrec.trained import TrainedModel
     from textrec.transfer import begin_with
 
     params, config = load("train", TrainParams), load("model", ModelConfig)
@@ -36,9 +36,9 @@ def main() -> None:
     data = f"data/processed/{params.data}.h5"
     train, val = (read_split(data, split) for split in ("train", "val"))
     charset = Charset(train.characters)
-    recognizer = Recognizer.build(config, charset, line_height=train.line_height)
+    trained = TrainedModel.build(config, charset, line_height=train.line_height)
     if params.init != NOTHING:
-        rank_zero_only(print)(begin_with(recognizer, params.init))
+        rank_zero_only(print)(begin_with(trained, params.init))
     recombine = 0.0 if params.overfit_batches else params.recombine
     images = {
         "train": TextImages(train, charset, config, recombine=recombine, seed=params.seed),
@@ -46,12 +46,12 @@ def main() -> None:
     }
     rank_zero_only(augmentation_sheet)("reports/augmentation.png", train, params.augment)
     folder = run_folder(params, config, data)
-    measures = fit(recognizer, params, **images, folder=folder, reports=Path("reports/train"))
+    measures = fit(trained, params, **images, folder=folder, reports=Path("reports/train"))
     if measures is None:  # each device has a process; the first one writes
         return
-    recognizer.model.eval()
-    recognizer.calibrated(images["val"], batch_size=params.batch_size).save("models/model.ckpt")
-    weights = sum(weight.numel() for weight in recognizer.model.parameters())
+    trained.model.eval()
+    trained.calibrated(images["val"], batch_size=params.batch_size).save("models/model.ckpt")
+    weights = sum(weight.numel() for weight in trained.model.parameters())
     write_json("metrics/train.json", {"samples": len(train), "parameters": weights, **measures})
     finish(folder)
 

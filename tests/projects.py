@@ -14,7 +14,7 @@ from drive_server import Drive
 
 ROOT = Path(__file__).parent.parent
 COPIED = ["textrec", "stages", "dvc.yaml", "params.yaml", ".dvcignore", ".gitignore", ".dvc/config", ".dvc/.gitignore"]
-COPIED += ["data/corrections.tsv", "models/none"]
+COPIED += [".dvc/plots/page.html", "data/corrections.tsv", "models/none"]
 KINDS = ("outs", "metrics", "plots")
 TINY = {
     "data": {"sample": {"forms": 12}},
@@ -29,6 +29,7 @@ TINY = {
     },
     "train": {"batch_size": 16, "trainer": {"max_epochs": 1, "check_val_every_n_epoch": 1}},
     "evaluate": {"resamples": 50, "worst": 5},
+    "inspect_data": {"worst": 5, "examples": 2},
 }
 
 

@@ -26,6 +26,7 @@ READINGS = [
     {"ar": "no", "ctc": "n", "joint": "no"},
 ]
 OUTPUTS = [f"reports/{name}.json" for name in ("decoders", "writers", "lengths", "characters", "confusions")]
+OUTPUTS += [f"reports/{name}.json" for name in ("calibration_characters", "calibration_samples", "risk_coverage")]
 OUTPUTS += ["metrics/test.json", "reports/errors.html"]
 
 
@@ -46,7 +47,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def write(samples: list[Sample], readings: list[dict[str, str]]) -> None:
     predictions = [
-        Prediction(s.id, s.writer, s.listed, s.text, list(texts.values())[-1], 0.5, texts)
+        Prediction(s.id, s.writer, s.listed, s.text, (read := list(texts.values())[-1]), 0.5, [0.5] * len(read), texts)
         for s, texts in zip(samples, readings, strict=True)
     ]
     write_predictions("data/predictions/test.jsonl", predictions)
@@ -70,6 +71,13 @@ def test_all_is_measured_by_each_decoder_and_a_report_says_so(capsys: pytest.Cap
     page = Path("reports/errors.html").read_text()
     assert page.count("data:image/png;base64,") == 1
     assert "CER by character" in page
+    assert metrics["confidence"] == {
+        "ece_characters": pytest.approx(11 / 12 - 0.5, abs=1e-4),
+        "ece_samples": pytest.approx(2.8 / 3 - 0.5, abs=1e-4),
+        **dict.fromkeys(("aurc", "cer_at_90", "cer_at_80"), pytest.approx(1 / 12, abs=1e-4)),
+    }
+    assert load("reports/calibration_characters.json") == [{"confidence": 0.5, "accuracy": 0.9167, "count": 12}]
+    assert [row["coverage"] for row in load("reports/risk_coverage.json")] == [0.3333, 0.6667, 1.0]
     report()
     assert capsys.readouterr().out == printed
     assert "substitutions (1): o as i 1" in printed
@@ -101,6 +109,14 @@ def test_no_errors_are_a_result_too() -> None:
 
 
 @pytest.mark.usefixtures("project")
+def test_nothing_read_is_a_result_too() -> None:
+    write(SAMPLES, [dict.fromkeys(READINGS[0], "") for _ in SAMPLES])
+    evaluate.main()
+    assert load("metrics/test.json")["cer"] == 1
+    assert load("reports/calibration_characters.json") == []
+
+
+@pytest.mark.usefixtures("project")
 @pytest.mark.parametrize(
     ("kept", "problem"),
     [
@@ -111,6 +127,14 @@ def test_no_errors_are_a_result_too() -> None:
 def test_predictions_of_other_samples_are_refused(kept: list[Sample], problem: str) -> None:
     write(kept, READINGS[: len(kept)])
     with pytest.raises(TextrecError, match=f"data/predictions/test.jsonl: {problem}; run `dvc repro -f predict`"):
+        evaluate.main()
+
+
+@pytest.mark.usefixtures("project")
+def test_a_reading_without_a_probability_for_each_character_is_refused() -> None:
+    prediction = Prediction("a01-000-00", "7", True, "a cat", "a cat", 0.5, [0.5] * 4, READINGS[0])
+    write_predictions("data/predictions/test.jsonl", [prediction])
+    with pytest.raises(TextrecError, match=r"a01-000-00 has 4 probabilities for 5 characters; run `dvc repro -f pre"):
         evaluate.main()
 
 

@@ -49,7 +49,10 @@ def test_samples_of_one_form_are_drawn_together() -> None:
 
 def predict(*rows: tuple[str, str, str]) -> list[Prediction]:
     """Predictions of (id, truth, read)."""
-    return [Prediction(id_, f"w-{id_[0]}", True, truth, read, 1.0, {"ar": read}) for id_, truth, read in rows]
+    return [
+        Prediction(id_, f"w-{id_[0]}", True, truth, read, 1.0, [1.0] * len(read), {"ar": read})
+        for id_, truth, read in rows
+    ]
 
 
 ROWS = predict(("a01-000-00", "a cat", "a cat"), ("a01-000-01", "a dog", "a dig"), ("b01-000-00", "no", ""))
@@ -75,7 +78,7 @@ def decoded(*, listed: int) -> list[Prediction]:
     for index, errors in enumerate(random.integers(0, 20, size=60).tolist()):
         joint, ar = "x" * errors + "a" * (40 - errors), "x" * (errors + index % 2) + "a" * (40 - errors - index % 2)
         readings = {"ar": ar, "joint": joint}
-        predictions.append(Prediction(f"s-{index}", "w", index < listed, "a" * 40, joint, 1.0, readings))
+        predictions.append(Prediction(f"s-{index}", "w", index < listed, "a" * 40, joint, 1.0, [1.0] * 40, readings))
     return predictions
 
 

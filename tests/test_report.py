@@ -1,31 +1,9 @@
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from textrec.records import Prediction
-from textrec.report import errors_page, mark_differences, read_json, summary
+from textrec.report import read_json, summary
 from textrec.runtime import TextrecError
-
-
-def test_differences_are_marked_and_escaped() -> None:
-    truth, read = mark_differences("a <b> cat", "a <b> bat!")
-    assert truth == "a &lt;b&gt; <del>c</del>at"
-    assert read == "a &lt;b&gt; <ins>b</ins>at<ins>!</ins>"
-
-
-def test_the_page_shows_each_error_with_its_image_and_the_tables(tmp_path: Path) -> None:
-    image = np.zeros((28, 60), np.uint8)
-    predictions = [Prediction(f"s-{i}", "<w>", True, "truth", "truht", 0.5, {"ar": "truht"}) for i in range(2)]
-    tables = {"Confusions": [{"truth": "<space>", "count": 3, "share": 0.25}] * 101, "Nothing": []}
-    errors_page(tmp_path / "errors.html", "CER 1 %", tables, [(prediction, 2, image) for prediction in predictions])
-    page = (tmp_path / "errors.html").read_text()
-    assert page.count("data:image/png;base64,") == 2
-    assert "CER 1 %" in page
-    assert "writer &lt;w&gt;" in page
-    assert "2 errors in 5 characters" in page
-    assert page.count("<tr><td>&lt;space&gt;<td>3<td>25.0%") == 100
-    assert "The 2 worst" in page
 
 
 def test_the_summary_shows_rates_with_their_intervals_and_the_most_frequent_errors() -> None:
@@ -36,7 +14,10 @@ def test_the_summary_shows_rates_with_their_intervals_and_the_most_frequent_erro
     lengths = [{"from": 1, "to": 10, "cer": 0.125}]
     confusions = [{"kind": "substitution", "truth": "e", "read": "o", "count": 3}]
     confusions += [{"kind": "deletion", "truth": "l", "read": "", "count": 2}]
-    lines = summary([row, row | {"lines": "listed", "decoder": "ar"}], writers, lengths, confusions).splitlines()
+    decoders = [row, row | {"lines": "listed", "decoder": "ar"}]
+    tables = {"decoders": decoders, "writers": writers, "lengths": lengths, "confusions": confusions}
+    confidence = {"ece_characters": 0.0123, "ece_samples": 0.02, "cer_at_90": 0.03, "cer_at_80": 0.02}
+    lines = summary(tables, {"cer": 0.05, "confidence": confidence}).splitlines()
     rates = "5.00% [4.00%, 6.00%] +1.00% [-2.00%, +3.00%] 20.00% [10.00%, 30.00%]"
     assert " ".join(lines[1].split()) == f"all joint {rates} 50.0% 7 12.3"
     assert len({len(line) for line in lines[:3]}) == 1
@@ -46,6 +27,8 @@ def test_the_summary_shows_rates_with_their_intervals_and_the_most_frequent_erro
         "substitutions (3): e as o 3",
         "deletions (2): l 2",
         "insertions (0): none",
+        "confidence: expected calibration error 1.23% of characters, 2.00% of samples",
+        "reject the least sure 10 % of samples and CER goes from 5.00% to 3.00%; the least sure 20 %, to 2.00%",
     ]
 
 

@@ -78,7 +78,7 @@ def crop_lines(form: Form, *, archive: str | Path, line_height: int) -> list[tup
     image = read_form_image(archive, form.id)
     samples = []
     for line, region in zip(form.lines, line_regions(form), strict=True):
-        pixels = _resample(image, _scaled(region, image, form), line_height)
+        pixels = resample(image, _scaled(region, image, form), line_height)
         words = _word_ranges(line, region, pixels.shape[1])
         samples.append((form.split, Sample(line.id, line.text, form.writer, pixels, words, listed=line.listed)))
     return samples
@@ -97,7 +97,7 @@ def crop_paragraph(form: Form, *, archive: str | Path, line_height: int) -> list
     text = "\n".join(line.text for line in form.lines)
     listed = all(line.listed for line in form.lines)
     bounds = _scaled(whole, image, form)
-    pixels = _resample(image, bounds, line_height * len(regions))
+    pixels = resample(image, bounds, line_height * len(regions))
     words = [word for line in form.lines for word in _word_ranges(line, whole, pixels.shape[1])]
     scale = pixels.shape[0] / (bounds[3] - bounds[1])
     edges = [_scaled(region, image, form) for region in regions]
@@ -129,7 +129,7 @@ def _scaled(region: Box, image: Image.Image, form: Form) -> Bounds:
     return region.x * scale, region.y * scale, right, bottom
 
 
-def _resample(image: Image.Image, bounds: Bounds, height: int) -> np.ndarray:
+def resample(image: Image.Image, bounds: Bounds, height: int) -> np.ndarray:
     """Inverted pixels within `bounds`, `height` pixels high and as wide as keeps the proportion; uint8."""
     left, top, right, bottom = bounds
     width = max(1, round(height * (right - left) / (bottom - top)))

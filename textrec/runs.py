@@ -31,9 +31,9 @@ from textrec.dataset import Batch, TextImages, loader
 from textrec.model import ModelConfig
 from textrec.params import not_a_parameter
 from textrec.recipe import NOTHING, TrainParams
-from textrec.recognizer import Recognizer
 from textrec.runtime import TextrecError, atomic
 from textrec.tracking import loggers, monitors
+from textrec.trained import TrainedModel
 from textrec.training import Training, averaging
 
 # As many of the routines that oneDNN compiles, one a shape, are kept. Its own default, 1,024, holds those of a few
@@ -55,9 +55,9 @@ def run_folder(params: TrainParams, config: ModelConfig, data: str | Path) -> Pa
 
 
 def fit(
-    recognizer: Recognizer, params: TrainParams, *, train: TextImages, val: TextImages, folder: Path, reports: Path
+    trained: TrainedModel, params: TrainParams, *, train: TextImages, val: TextImages, folder: Path, reports: Path
 ) -> dict[str, float] | None:
-    """Train `recognizer` in place, leave it with the weights of the best validation, and return its measures.
+    """Train `trained` in place, leave it with the weights of the best validation, and return its measures.
 
     With several devices each has a process that calls this; all but the first get None.
 
@@ -66,7 +66,7 @@ def fit(
     `train.ckpt_path` cannot be continued, where memory does not suffice, and where the loss is not a number.
     """
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", str(PRIMITIVES))
-    training = Training(recognizer, params)
+    training = Training(trained, params)
     options = {"dirpath": folder, "monitor": "val/cer", "mode": "min", "enable_version_counter": False}
     best = _build(ModelCheckpoint, options | params.checkpoint, "train.checkpoint")
     callbacks = [*monitors(params, reports), *averaging(params.ema_decay), _KeepReports(reports, folder), best]

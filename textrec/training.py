@@ -18,8 +18,8 @@ from textrec.dataset import Batch
 from textrec.decoding import ctc_greedy, greedy
 from textrec.model import Encoded
 from textrec.recipe import TrainParams
-from textrec.recognizer import Recognizer
 from textrec.runtime import TextrecError
+from textrec.trained import TrainedModel
 
 
 class Training(lightning.LightningModule):
@@ -29,10 +29,10 @@ class Training(lightning.LightningModule):
     corpus level) and `val/ctc_cer` (CTC alone, where the model has that head).
     """
 
-    def __init__(self, recognizer: Recognizer, params: TrainParams) -> None:
+    def __init__(self, trained: TrainedModel, params: TrainParams) -> None:
         super().__init__()
-        self.model = recognizer.model
-        self._charset = recognizer.charset
+        self.model = trained.model
+        self._charset = trained.charset
         self._params = params
         self.batch_shape: tuple[int, ...] = ()  # of the last one, for whoever explains a lack of memory
         self._augment = Augment(params.augment, line_height=self.model.line_height)

@@ -1,0 +1,40 @@
+"""Look at the health of the data: labels that are likely wrong, samples unlike the others, what was dropped."""
+
+from textrec import health
+from textrec.iam import CORRECTIONS, Report, parse_forms
+from textrec.params import load
+from textrec.recipe import TrainParams
+from textrec.records import SPLITS
+from textrec.runtime import run
+from textrec.samples import read_split
+
+ARCHIVE = "data/raw/iamdb.zip"
+
+
+def main() -> None:
+    """Write reports/data.html, and the labels to check as data."""
+    # Not above: torch takes seconds to import, in which Ctrl-C must be answered as well.
+    import torch
+
+    from textrec.labels import judge
+    from textrec.trained import PredictParams, TrainedModel
+
+    params, batch_size = load("inspect_data", health.InspectData), load("predict", PredictParams).batch_size
+    data = f"data/processed/{load('train', TrainParams).data}.h5"
+    trained = TrainedModel.load("models/model.ckpt", device="cuda" if torch.cuda.is_available() else "cpu")
+    splits = {split: read_split(data, split) for split in SPLITS}
+    judgements = {split: judge(trained, part, batch_size=batch_size) for split, part in splits.items()}
+    labels = health.examine(splits, judgements)
+
+    report = Report()  # of all ids; parse_iam, which would have stopped at a bad line or not, names only few
+    forms = list(parse_forms(ARCHIVE, CORRECTIONS, skip_bad_lines=True, report=report))
+    form_ids = {name: form.id for form in forms for name in (form.id, *(line.id for line in form.lines))}
+    found = [(label, health.correction_rows(label, form_ids)) for label in health.suspects(labels, params.worst)]
+    health.write_suspects("reports/suspects.jsonl", found)
+    about = {"forms": forms, "report": report, "archive": ARCHIVE, "examples": params.examples}
+    health.health_page("reports/data.html", splits, labels, found, **about)
+    print(f"{len(labels)} labels looked at, {len(found)} to check in reports/data.html")
+
+
+if __name__ == "__main__":
+    run(main)

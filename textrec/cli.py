@@ -1,0 +1,307 @@
+"""The command `textrec`: `textrec read IMAGE...` reads handwriting, `textrec export` converts a model."""
+
+import argparse
+import csv
+import glob
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from textrec.pagexml import Page, crop_line, is_page, read_page, write_page
+from textrec.pictures import SUFFIXES, Crop, open_pictures
+from textrec.runtime import TextrecError, describe, fail, run
+
+if TYPE_CHECKING:  # torch takes seconds to import, in which a wrong option or Ctrl-C is to be answered
+    from textrec.recognizer import Reading, Recognizer
+
+MODELS = {"torch": "models/model.ckpt", "onnx": "models/model.onnx"}
+WINDOW = 16  # batches: so many crops are in memory at once, twice, and sorted by size
+COLUMNS = ("path", "page", "line", "text", "confidence", "accepted", "milliseconds", "error")
+
+
+@dataclass
+class Entry:
+    """A picture, or a line of an XML file: its crop, or what is wrong with it; in the end what was read."""
+
+    path: str
+    page: int | None = None
+    line: str | None = None
+    crop: Crop | None = None
+    error: str | None = None
+    seconds: float = 0.0
+    reading: "Reading | None" = None
+
+    @property
+    def name(self) -> str:
+        """Path, and page or line where there are several."""
+        return self.path + (f", page {self.page}" if self.page else "") + (f", line {self.line}" if self.line else "")
+
+
+@dataclass
+class Opened:
+    """A file: its pages or lines; of an XML file what it says, each of whose lines has an entry."""
+
+    entries: list[Entry]
+    xml: Page | None = None
+
+
+def read_images(args: argparse.Namespace) -> int:
+    """Read pictures of handwriting, each of one line, or of a paragraph if the model reads paragraphs.
+
+    Files may be PNG, JPEG, TIFF, WebP or PDF, of any size and colour; folders are searched for them. In PAGE and ALTO
+    XML each line is read, and the text is written into the file. What cannot be read is reported and counted, and the
+    rest is read.
+    """
+    recognizer = _load(args)
+    write = WRITERS[args.out]()
+    counts = {"read": 0, "rejected": 0, "failed": 0}
+    size = WINDOW * args.batch_size
+    paths = tqdm(_paths(args.images), desc="read", unit="file", disable=None)
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None) as pool:
+
+        def ahead() -> list[Future[Opened]]:
+            return [pool.submit(_open, path, recognizer) for path in islice(paths, size)]
+
+        waiting = ahead()
+        while waiting:
+            window, waiting = waiting, ahead()  # the next are prepared while these are read
+            opened = [future.result() for future in window]
+            entries = [entry for one in opened for entry in one.entries]
+            _read(recognizer, entries, batch_size=args.batch_size, beam=args.beam)
+            for one in opened:
+                if one.xml:
+                    _write_xml(one.xml, one, args.xml_out, args.min_confidence)
+            for entry in entries:
+                accepted = entry.reading is not None and entry.reading.confidence >= args.min_confidence
+                counts["failed" if entry.error else "read" if accepted else "rejected"] += 1
+                if entry.error:
+                    tqdm.write(f"error: {entry.name}: {entry.error}", file=sys.stderr)
+                write(entry, accepted)
+            sys.stdout.flush()
+    rejected = f", {counts['rejected']} less sure than {args.min_confidence:g}" if args.min_confidence else ""
+    print(f"{counts['read']} read{rejected}, {counts['failed']} could not be read", file=sys.stderr)
+    return 1 if counts["failed"] else 0
+
+
+def export_model(args: argparse.Namespace) -> int:
+    """Convert a model for onnxruntime; read with it by `textrec read --runtime onnx`."""
+    from textrec.export import export
+    from textrec.recognizer import Recognizer
+
+    export(Recognizer.load(args.model), args.out)
+    print(f"{args.out} written", file=sys.stderr)
+    return 0
+
+
+# ---- what to read ----
+
+
+def _paths(arguments: Sequence[str]) -> Iterator[str]:
+    """The files that the command line names, of folders those with a known suffix, in order of their names."""
+    for argument in arguments:
+        if argument == "-":
+            yield from (line for text in sys.stdin if (line := text.rstrip("\n")))
+        elif Path(argument).is_dir():
+            found = sorted(str(path) for path in Path(argument).rglob("*") if path.suffix.lower() in SUFFIXES)
+            yield from found or [argument]
+        elif not Path(argument).exists() and (matches := sorted(glob.glob(argument, recursive=True))):  # noqa: PTH207
+            yield from matches
+        else:
+            yield argument
+
+
+def _open(path: str, recognizer: "Recognizer") -> Opened:
+    """Make crops of a file's pages or lines; what cannot be read becomes an entry that says why."""
+    start = time.perf_counter()
+    opened = Opened([])
+    try:
+        if path.lower().endswith(".xml") and is_page(path):
+            return _open_xml(path, recognizer)
+        if Path(path).is_dir():
+            raise TextrecError(f"no picture in this folder; known are {', '.join(sorted(SUFFIXES))}")
+        for picture in open_pictures(path):
+            opened.entries.append(_entry(Entry(path, picture.page), picture.image, recognizer, start))
+            start = time.perf_counter()
+    except TextrecError as error:
+        opened.entries.append(Entry(path, error=str(error).removeprefix(f"{path}: ")))
+    except OSError as error:
+        opened.entries.append(Entry(path, error=describe(error).removeprefix(f"{path}: ")))
+    return opened
+
+
+def _open_xml(path: str, recognizer: "Recognizer") -> Opened:
+    if recognizer.paragraphs:
+        raise TextrecError("lines of XML are read by a model of lines, this is one of paragraphs")
+    xml = read_page(path)
+    image = next(open_pictures(xml.image)).image
+    if image.size != xml.image_size:
+        raise TextrecError(
+            f"{xml.image} is to be turned, by its EXIF: coordinates do not say which way; store it upright"
+        )
+    pixels = np.asarray(image)
+    opened = Opened([], xml)
+    for line in xml.lines:
+        entry, start = Entry(path, line=line.id, error=line.problem), time.perf_counter()
+        if line.clipped:
+            tqdm.write(f"warning: {entry.name}: {line.clipped} points outside of the image were moved", file=sys.stderr)
+        if line.problem is None:
+            entry = _entry(entry, Image.fromarray(crop_line(pixels, line)), recognizer, start)
+        opened.entries.append(entry)
+    return opened
+
+
+def _entry(entry: Entry, image: Image.Image, recognizer: "Recognizer", start: float) -> Entry:
+    try:
+        entry.crop = recognizer.crop(image)
+    except TextrecError as error:
+        entry.error = str(error)
+    entry.seconds = time.perf_counter() - start
+    return entry
+
+
+def _read(recognizer: "Recognizer", entries: list[Entry], *, batch_size: int, beam: int) -> None:
+    """Read all crops, those of like size together."""
+    start = time.perf_counter()
+    found = [entry for entry in entries if entry.crop]
+    readings = recognizer.read_prepared([entry.crop for entry in found if entry.crop], batch_size=batch_size, beam=beam)
+    share = (time.perf_counter() - start) / max(len(found), 1)
+    for entry, reading in zip(found, readings, strict=True):
+        entry.reading, entry.seconds = reading, entry.seconds + share
+
+
+# ---- what was read ----
+
+
+def _write_xml(xml: Page, opened: Opened, folder: Path | None, least: float) -> None:
+    readings = {
+        index: (entry.reading.text, entry.reading.confidence)
+        for index, entry in enumerate(opened.entries)
+        if entry.reading and entry.reading.confidence >= least
+    }
+    write_page(xml, folder / Path(xml.path).name if folder else xml.path, readings)
+
+
+def _record(entry: Entry, accepted: bool) -> dict[str, Any]:
+    """What is told of an entry; page, line and error only where there are such."""
+    where = {"path": entry.path, "page": entry.page, "line": entry.line, "error": entry.error}
+    record: dict[str, Any] = {name: value for name, value in where.items() if value is not None}
+    if entry.reading:
+        record |= {
+            "text": entry.reading.text,
+            "confidence": round(entry.reading.confidence, 4),
+            "characters": [round(value, 4) for value in entry.reading.characters],
+            "accepted": accepted,
+            "milliseconds": round(1000 * entry.seconds, 1),
+        }
+    return record
+
+
+def _jsonl() -> Callable[[Entry, bool], None]:
+    return lambda entry, accepted: print(json.dumps(_record(entry, accepted), ensure_ascii=False))
+
+
+def _text() -> Callable[[Entry, bool], None]:
+    # A line for each, as they can be counted then.
+    return lambda entry, accepted: print(entry.reading.text if entry.reading and accepted else "")
+
+
+def _csv() -> Callable[[Entry, bool], None]:
+    table = csv.writer(sys.stdout, lineterminator="\n")
+    table.writerow(COLUMNS)
+
+    def write(entry: Entry, accepted: bool) -> None:
+        record = _record(entry, accepted)
+        table.writerow([record.get(name, "") for name in COLUMNS])
+
+    return write
+
+
+WRITERS = {"jsonl": _jsonl, "text": _text, "csv": _csv}
+
+
+# ---- the command line ----
+
+
+def _load(args: argparse.Namespace) -> "Recognizer":
+    import torch
+
+    from textrec.recognizer import Recognizer
+
+    device = args.device
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    elif not device.startswith("cpu") and not torch.cuda.is_available():
+        raise TextrecError(f"--device {device}: torch finds no such device; leave it out, or say cpu")
+    path = args.model or MODELS[args.runtime]
+    return Recognizer.load(path, device=device)
+
+
+def _parser() -> argparse.ArgumentParser:
+    main = argparse.ArgumentParser(prog="textrec", description="Read handwriting.")
+    commands = main.add_subparsers(required=True, metavar="read | export")
+    read = commands.add_parser("read", help="read pictures of handwriting", description=read_images.__doc__)
+    read.add_argument("images", nargs="+", metavar="IMAGE", help="file, folder, pattern, PAGE or ALTO XML; -: a list")
+    read.add_argument("--model", help=f"default: {MODELS['torch']}, or with --runtime onnx {MODELS['onnx']}")
+    read.add_argument("--out", choices=WRITERS, default="jsonl", help="what to write; default: %(default)s")
+    read.add_argument("--xml-out", metavar="FOLDER", type=Path, help="of XML; default: over the file that was read")
+    read.add_argument("--device", default="auto", help="cpu, cuda, cuda:1; default: a GPU where there is one")
+    read.add_argument("--runtime", choices=MODELS, default="torch", help="default: %(default)s")
+    read.add_argument("--compile", action="store_true", help="torch.compile: slower to begin with, then faster")
+    read.add_argument("--batch-size", type=_positive, default=32, metavar="N", help="default: %(default)s")
+    read.add_argument("--beam", type=_positive, default=4, metavar="N", help="hypotheses; 1: greedy; default: 4")
+    read.add_argument(
+        "--min-confidence", type=_share, default=0.0, metavar="P", help="reject what is less sure, 0 to 1"
+    )
+    read.set_defaults(run=read_images)
+    export = commands.add_parser("export", help="convert a model for onnxruntime", description=export_model.__doc__)
+    export.add_argument("--model", default=MODELS["torch"], help="default: %(default)s")
+    export.add_argument("--out", default=MODELS["onnx"], help="default: %(default)s")
+    export.set_defaults(run=export_model)
+    return main
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 on")
+    return int(text)
+
+
+def _share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 to 1")
+    return value
+
+
+def main() -> None:
+    """Run the command of the command line and exit: 0, 1 where something could not be read, 130 after Ctrl-C."""
+    args = _parser().parse_args()
+
+    def command() -> None:
+        try:
+            sys.exit(args.run(args))
+        except KeyboardInterrupt:
+            fail("interrupted; all that was written is whole", code=130)
+        except BrokenPipeError:  # whoever took the output has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(141)
+
+    run(command)
+
+
+if __name__ == "__main__":
+    main()
