@@ -46,7 +46,7 @@ def main() -> None:
             changes = source | RECIPE | {"train.data": data, "train.trainer.max_epochs": steps}
             command = ["dvc", "exp", "run", *(f"-S={name}={value}" for name, value in changes.items()), "train"]
             subprocess.run(command, cwd=folder, env=ENVIRONMENT, check=True, stdout=subprocess.DEVNULL)
-            with (folder / "reports/train/plots/metrics/val/cer.tsv").open() as file:
+            with (folder / "reports/val_cer.tsv").open() as file:
                 curve = {int(row["step"]) + 1: float(row["cer"]) for row in csv.DictReader(file, delimiter="\t")}
             first = next((step for step, cer in curve.items() if cer == 0), None)
             figures[data] = {"steps_to_cer_0": first, "cer_by_step": curve}

@@ -21,15 +21,17 @@ def main() -> None:
     from textrec.augmentation import augmentation_sheet
     from textrec.dataset import TextImages
     from textrec.model import ModelConfig
-    from textrec.runs import finish, fit, run_folder
+    from textrec.runs import LIVE, finish, fit, run_folder
+    from textrec.tracking import publish
     from textrec.trained import TrainedModel
     from textrec.transfer import begin_with
 
     params, config = load("train", TrainParams), load("model", ModelConfig)
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    # Batches are cut from memory, curves have a point an epoch, a run that is continued has another folder; the third
-    # is between Lightning and torch.
-    warnings.filterwarnings("ignore", ".*(not have many workers|smaller than the logging|LeafSpec|dirpath has changed)")
+    # Batches are cut from memory, curves have a point an epoch, a run that is continued has another folder, and curves
+    # are in it already; the third is between Lightning and torch.
+    harmless = "not have many workers|smaller than the logging|LeafSpec|dirpath has changed|is not empty"
+    warnings.filterwarnings("ignore", f".*({harmless})")
     seed_everything(params.seed, verbose=False)
     # With `deterministic` torch would fill all memory that it takes, to show who reads it unwritten: a tenth of a step.
     torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore
@@ -46,13 +48,14 @@ def main() -> None:
     }
     rank_zero_only(augmentation_sheet)("reports/augmentation.png", train, params.augment)
     folder = run_folder(params, config, data)
-    measures = fit(trained, params, **images, folder=folder, reports=Path("reports/train"))
+    measures = fit(trained, params, **images, folder=folder)
     if measures is None:  # each device has a process; the first one writes
         return
     trained.model.eval()
     trained.calibrated(images["val"], batch_size=params.batch_size).save("models/model.ckpt")
     weights = sum(weight.numel() for weight in trained.model.parameters())
     write_json("metrics/train.json", {"samples": len(train), "parameters": weights, **measures})
+    publish(folder / LIVE, Path("reports"))
     finish(folder)
 
 

@@ -98,12 +98,17 @@ class Folder:
         return json.loads((self.path / "metrics/train.json").read_text())
 
     def curve(self, name: str) -> list[list[str]]:
-        lines = (self.path / "reports/train/plots/metrics" / f"{name}.tsv").read_text().splitlines()
+        lines = (self.path / f"reports/{name.replace('/', '_')}.tsv").read_text().splitlines()
         columns = lines[0].split("\t")
         return [[v for c, v in zip(columns, line.split("\t"), strict=True) if c != "timestamp"] for line in lines]
 
     def runs(self) -> list[str]:
-        return sorted(path.relative_to(self.path).as_posix() for path in (self.path / "checkpoints").glob("*/*"))
+        return sorted(path.relative_to(self.path).as_posix() for path in (self.path / "checkpoints").glob("*/*.ckpt"))
+
+    def live(self, path: str) -> Path:
+        """A file or folder of the only run."""
+        (found,) = self.path.glob(f"checkpoints/*/live/{path}")
+        return found
 
 
 @pytest.fixture(autouse=True)
@@ -139,7 +144,7 @@ def test_a_killed_run_goes_on_to_the_same_result(whole: Folder, tmp_path: Path) 
     assert broken.measures() == whole.measures()
     for name in ("train/loss", "val/cer", "val/loss"):
         assert broken.curve(name) == whole.curve(name)
-    sheets = [sorted(p.name for p in (f.path / "reports/train/readings").iterdir()) for f in (whole, broken)]
+    sheets = [sorted(p.name for p in f.live("readings").iterdir()) for f in (whole, broken)]
     assert sheets[0] == sheets[1] == ["epoch-0001.png", "epoch-0003.png"]
 
 
@@ -189,7 +194,7 @@ def test_a_few_batches_are_learned_by_heart(tmp_path: Path) -> None:
     )
     folder.train()
     assert folder.measures()["val/cer"] == 0
-    assert {path.name for path in (tmp_path / "reports/train/readings").iterdir()} == {
+    assert {path.name for path in folder.live("readings").iterdir()} == {
         "epoch-0059.png",
         "epoch-0119.png",
     }
@@ -226,8 +231,8 @@ def test_wandb_gets_curves_readings_and_gradients_offline(tmp_path: Path) -> Non
     (log,) = tmp_path.glob("wandb/offline-run-*/run-*.wandb")
     content = log.read_bytes()
     assert all(word in content for word in (b"val/cer", b"readings", b"gradients/", b"DeviceStatsMonitor"))
-    assert (tmp_path / "reports/train/wandb.txt").read_text() in log.name
-    assert list((tmp_path / "reports/train/plots/metrics").rglob("*cpu_percent.tsv"))
+    assert folder.live("wandb.txt").read_text() in log.name
+    assert list(folder.live("plots/metrics").rglob("*cpu_percent.tsv"))
 
 
 def test_wandb_without_a_key_is_one_line_before_anything_is_trained(

@@ -101,17 +101,18 @@ def find(client: Any, params: DriveParams, known: Mapping[str, object]) -> dict[
     Raises TextrecError where a file is not there or stands twice.
     """
     folder = params.folder and file_id(params.folder)
+    drive = _shared_drive(client, folder) if folder else {}
     found = {}
     for name, place in params.files.items():
         if given := file_id(place):
             metadata = _call(client.service.files().get(fileId=given, fields=FIELDS, supportsAllDrives=True), client)
         elif folder:
-            metadata = _below(client, folder, place)
+            metadata = _below(client, folder, place, drive)
         else:
             raise TextrecError(f"data.gdrive.files.{name} is {place!r}, a path; set data.gdrive.folder, or give its id")
         found[name] = _file(metadata, client, where=f"data.gdrive.files.{name}")
     if folder:
-        for metadata in _children(client, folder):
+        for metadata in _children(client, folder, drive):
             name = metadata["title"]
             if name in known and name not in params.files:
                 if name in found:
@@ -127,11 +128,11 @@ def file_id(place: str) -> str | None:
     return place if re.fullmatch(r"[\w-]+", place) else None
 
 
-def _below(client: Any, folder: str, path: str) -> dict[str, Any]:
+def _below(client: Any, folder: str, path: str, drive: dict[str, str]) -> dict[str, Any]:
     """The file at `path` below a folder."""
     parent = {"id": folder}
     for part in PurePosixPath(path).parts:
-        matches = [item for item in _children(client, parent["id"], title=part) if item["title"] == part]
+        matches = [item for item in _children(client, parent["id"], drive, title=part) if item["title"] == part]
         if not matches:
             raise TextrecError(f"Google Drive: no {part} in folder {parent['id']}, of data.gdrive.files: {path}")
         if len(matches) > 1:
@@ -140,16 +141,21 @@ def _below(client: Any, folder: str, path: str) -> dict[str, Any]:
     return parent
 
 
-def _children(client: Any, folder: str, *, title: str | None = None) -> Iterator[dict[str, Any]]:
+def _shared_drive(client: Any, folder: str) -> dict[str, str]:
+    """How a listing names the shared drive that a folder is on; nothing where it is on somebody's own."""
+    request = client.service.files().get(fileId=folder, fields="id,driveId", supportsAllDrives=True)
+    drive = _call(request, client).get("driveId")
+    return {"corpora": "drive", "driveId": drive} if drive else {}
+
+
+def _children(client: Any, folder: str, drive: dict[str, str], *, title: str | None = None) -> Iterator[dict[str, Any]]:
     """What lies in a folder; titles are compared as Drive does it, whatever their case."""
     files = client.service.files()
-    drive = _call(files.get(fileId=folder, fields="id,driveId", supportsAllDrives=True), client).get("driveId")
-    where = {"corpora": "drive", "driveId": drive} if drive else {}
     query = f"'{folder}' in parents and trashed=false"
     if title is not None:
         query += " and title='{}'".format(title.replace("\\", "\\\\").replace("'", "\\'"))
     shared = {"supportsAllDrives": True, "includeItemsFromAllDrives": True}
-    request = files.list(q=query, maxResults=1000, **shared, **where)
+    request = files.list(q=query, maxResults=1000, **shared, **drive)
     while request is not None:
         page = _call(request, client)
         yield from page["items"]

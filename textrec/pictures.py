@@ -150,22 +150,32 @@ def _on_paper(image: Image.Image) -> Image.Image:
 def prepare(image: Image.Image, *, line_height: int, paragraph: bool) -> Crop:
     """The text of a picture, mode L, at `line_height` pixels a line: of one line, or of several where `paragraph`."""
     image = _mended(image)
-    small = _reduced(image, LOOK)  # over whole pixels: its edges are the picture's
-    box = _ink(small)
-    if box is None:
+    found = _look(image)
+    if found is None:
         return Crop(np.zeros((line_height, line_height), np.uint8), 0)
-    scale = image.width / small.width, image.height / small.height
-    mask, (left, top, right, bottom) = box
+    bounds, lines = found
+    if 2 * (bounds[2] - bounds[0]) < image.width:  # a small part of it, which is looked at closely
+        image = image.crop((math.floor(bounds[0]), math.floor(bounds[1]), math.ceil(bounds[2]), math.ceil(bounds[3])))
+        bounds, lines = _look(image) or ((0, 0, *image.size), lines)
+    return Crop(resample(image, bounds, line_height * (lines if paragraph else 1)), lines)
+
+
+def _look(image: Image.Image) -> tuple[Bounds, int] | None:
+    """Where the text of a picture is, with a margin, and how many lines there seem to be; None where there is none."""
+    small = _reduced(image, LOOK)  # over whole pixels: its edges are the picture's
+    ink = _ink(small)
+    if ink is None:
+        return None
+    mask, (left, top, right, bottom) = ink
     lines = count_lines(mask[top:bottom, left:right])
     margin = MARGIN * (bottom - top) / lines
-    edges = (left - margin, top - margin, right + margin, bottom + margin)
-    bounds: Bounds = (
-        max(0.0, edges[0] * scale[0]),
-        max(0.0, edges[1] * scale[1]),
-        min(float(image.width), edges[2] * scale[0]),
-        min(float(image.height), edges[3] * scale[1]),
-    )
-    return Crop(resample(image, bounds, line_height * (lines if paragraph else 1)), lines)
+    across, down = image.width / small.width, image.height / small.height
+    return (
+        max(0.0, (left - margin) * across),
+        max(0.0, (top - margin) * down),
+        min(float(image.width), (right + margin) * across),
+        min(float(image.height), (bottom + margin) * down),
+    ), lines
 
 
 def count_lines(ink: np.ndarray) -> int:

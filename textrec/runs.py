@@ -1,8 +1,8 @@
 """The life of a training run: kept in checkpoints/ as it goes, so that it goes on from there after a crash.
 
 A run is known by all that changes its result: parameters, data, what it begins with, and the code. While it lasts its
-folder holds `last.ckpt`, written after every epoch, the best weights so far, and a copy of the curves. Once its results
-are written, `finished.ckpt` is left.
+folder holds `last.ckpt`, written after every epoch, the best weights so far, curves and readings in `live`, and a copy
+of these as they were when the epoch began. Once its results are written, `finished.ckpt` and `live` are left.
 """
 
 import contextlib
@@ -39,6 +39,8 @@ from textrec.training import Training, averaging
 # As many of the routines that oneDNN compiles, one a shape, are kept. Its own default, 1,024, holds those of a few
 # widths of batches; training on real lines is a seventh faster where none has to be compiled again.
 PRIMITIVES = 16384
+LIVE = "live"  # curves and readings, in the folder of a run
+KEPT_LIVE = "live.tar"
 KEPT = 4  # runs in checkpoints/, the latest; each takes 16 bytes a weight: itself, its average, Adam's two
 
 
@@ -55,21 +57,21 @@ def run_folder(params: TrainParams, config: ModelConfig, data: str | Path) -> Pa
 
 
 def fit(
-    trained: TrainedModel, params: TrainParams, *, train: TextImages, val: TextImages, folder: Path, reports: Path
+    trained: TrainedModel, params: TrainParams, *, train: TextImages, val: TextImages, folder: Path
 ) -> dict[str, float] | None:
     """Train `trained` in place, leave it with the weights of the best validation, and return its measures.
 
     With several devices each has a process that calls this; all but the first get None.
 
-    folder: see `run_folder`; a run that was broken off there goes on. reports: a folder for curves and readings.
+    folder: see `run_folder`; a run that was broken off there goes on.
     Raises TextrecError where `train.trainer` or `train.checkpoint` hold what Lightning does not take, where
     `train.ckpt_path` cannot be continued, where memory does not suffice, and where the loss is not a number.
     """
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", str(PRIMITIVES))
-    training = Training(trained, params)
+    training, live = Training(trained, params), folder / LIVE
     options = {"dirpath": folder, "monitor": "val/cer", "mode": "min", "enable_version_counter": False}
     best = _build(ModelCheckpoint, options | params.checkpoint, "train.checkpoint")
-    callbacks = [*monitors(params, reports), *averaging(params.ema_decay), _KeepReports(reports, folder), best]
+    callbacks = [*monitors(params, live), *averaging(params.ema_decay), _KeepLive(live), best]
     if not params.overfit_batches:  # where an epoch is a step or two, writing would take longer than training
         every_epoch = {"filename": "last", "save_on_train_epoch_end": True, "enable_version_counter": False}
         callbacks.append(ModelCheckpoint(folder, **every_epoch))
@@ -84,8 +86,8 @@ def fit(
     if params.batch_size < 2 * trainer.world_size:
         raise TextrecError(f"train.batch_size is {params.batch_size}; {trainer.world_size} devices need 2 samples each")
     path = _checkpoint(folder, params, training, trainer)
-    _restore(folder, reports, params)
-    trainer.loggers = loggers(params, reports)
+    _restore(live, params)
+    trainer.loggers = loggers(params, live)
     if path:
         trainer.print(f"going on from {path}")
     with _explained(training):
@@ -115,11 +117,11 @@ def trainer_options(params: TrainParams) -> dict[str, Any]:
 
 
 def finish(folder: Path) -> None:
-    """Leave nothing of a run whose results are written but `finished.ckpt`, which `train.ckpt_path` takes."""
+    """Leave of a run whose results are written but `finished.ckpt`, which `train.ckpt_path` takes, and `live`."""
     for path in folder.iterdir():
         if path.name == "last.ckpt":
             path.replace(folder / "finished.ckpt")
-        elif path.name != "finished.ckpt":
+        elif path.name not in ("finished.ckpt", LIVE):
             path.unlink()
 
 
@@ -156,29 +158,29 @@ def _checkpoint(folder: Path, params: TrainParams, training: Training, trainer: 
 
 
 @rank_zero_only
-def _restore(folder: Path, reports: Path, params: TrainParams) -> None:
-    """Empty `reports`, or give back what they held when this run was broken off; forget the oldest runs."""
-    shutil.rmtree(reports, ignore_errors=True)
+def _restore(live: Path, params: TrainParams) -> None:
+    """Empty `live`, or give back what it held when the epoch began that was broken off; forget the oldest runs."""
+    folder = live.parent
+    shutil.rmtree(live, ignore_errors=True)
     if (folder / "last.ckpt").exists():
-        with contextlib.suppress(FileNotFoundError), tarfile.open(folder / "reports.tar") as archive:
-            archive.extractall(reports, filter="data")
+        with contextlib.suppress(FileNotFoundError), tarfile.open(folder / KEPT_LIVE) as archive:
+            archive.extractall(live, filter="data")
     others = set(folder.parent.glob("*/")) - {folder, Path(params.ckpt_path).parent}
     for run in sorted(others, key=lambda run: run.stat().st_mtime)[: -KEPT + 1]:
         shutil.rmtree(run)
 
 
-class _KeepReports(Callback):
-    """Copies what the loggers wrote before each epoch: DVC removes the outputs of a stage before it runs it again."""
+class _KeepLive(Callback):
+    """Copies what the loggers wrote before each epoch: an epoch that is broken off is tracked anew."""
 
-    def __init__(self, reports: Path, folder: Path) -> None:
-        self._reports = reports
-        self._archive = folder / "reports.tar"
+    def __init__(self, live: Path) -> None:
+        self._live = live
 
     @rank_zero_only
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
-        if self._reports.exists():
-            with atomic(self._archive) as temporary, tarfile.open(temporary, "w") as archive:
-                archive.add(self._reports, arcname=".")
+        if self._live.exists():
+            with atomic(self._live.parent / KEPT_LIVE) as temporary, tarfile.open(temporary, "w") as archive:
+                archive.add(self._live, arcname=".")
 
 
 @contextlib.contextmanager

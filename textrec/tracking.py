@@ -2,6 +2,7 @@
 
 import functools
 import secrets
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,24 +14,24 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from textrec.dataset import Batch
 from textrec.recipe import TrainParams
-from textrec.runtime import TextrecError
+from textrec.runtime import TextrecError, atomic
 from textrec.samples import draw_sheet
 
 
-def loggers(params: TrainParams, reports: Path) -> list[Logger]:
-    """DVCLive, which goes on with the curves that lie in `reports`, and wandb where `train.wandb` says so.
+def loggers(params: TrainParams, live: Path) -> list[Logger]:
+    """DVCLive, which goes on with the curves that lie in the folder `live`, and wandb where `train.wandb` says so.
 
     Raises TextrecError where wandb is to be online and has no key, or does not take it.
     """
     from dvclive.lightning import DVCLiveLogger
 
     # dvc.yaml declares the plots and the experiment is DVC's own; left alone, DVCLive would write both anew.
-    curves = DVCLiveLogger(dir=str(reports), dvcyaml=None, save_dvc_exp=False, report=None, resume=True)
+    curves = DVCLiveLogger(dir=str(live), dvcyaml=None, save_dvc_exp=False, report=None, resume=True)
     # Or it would look for who calls, through all modules: a tenth of a second each time.
     curves.log_metrics = functools.partial(curves.log_metrics, sync=True)
     made: list[Logger] = [curves]
     if params.wandb != "disabled":
-        made.append(_wandb_logger(params, reports / "wandb.txt"))
+        made.append(_wandb_logger(params, live / "wandb.txt"))
     return made
 
 
@@ -55,15 +56,15 @@ def _wandb_logger(params: TrainParams, name: Path) -> Logger:
 
 
 class Tracking(Callback):
-    """Writes `reports`/readings/epoch-*.png at each validation, and the same as a table to wandb.
+    """Writes `live`/readings/epoch-*.png at each validation, and the same as a table to wandb.
 
     They show the image, the truth and the reading of the middle batch, which has images of middling size. wandb watches
     the gradients where `train.watch_gradients` says so.
     """
 
-    def __init__(self, params: TrainParams, reports: Path) -> None:
+    def __init__(self, params: TrainParams, live: Path) -> None:
         self._params = params
-        self._reports = reports
+        self._live = live
 
     @rank_zero_only
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -91,7 +92,7 @@ class Tracking(Callback):
         images = [image[0, :height, :width].cpu() for image, (height, width) in zip(batch.images, sizes, strict=True)]
         rows = list(zip((255 - image.numpy() for image in images), outputs["truth"], outputs["read"], strict=True))
         pieces = [(f"truth: {truth}\nread:  {read}", Image.fromarray(image)) for image, truth, read in rows]
-        draw_sheet(self._reports / f"readings/epoch-{epoch:04}.png", [(f"epoch {epoch}", None), *pieces])
+        draw_sheet(self._live / f"readings/epoch-{epoch:04}.png", [(f"epoch {epoch}", None), *pieces])
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):
                 import wandb
@@ -100,6 +101,18 @@ class Tracking(Callback):
                 logger.log_table("readings", columns=["epoch", "image", "truth", "read"], data=data)
 
 
-def monitors(params: TrainParams, reports: Path) -> list[Callback]:
+CURVES = {name: f"{name.replace('/', '_')}.tsv" for name in ("train/loss", "val/loss", "val/cer")}
+
+
+def publish(live: Path, reports: Path) -> None:
+    """Copy what is to be kept of a run's `live` folder to `reports`, one file each: CURVES and the last readings."""
+    last = max((live / "readings").iterdir())
+    files = {live / f"plots/metrics/{name}.tsv": reports / path for name, path in CURVES.items()}
+    for source, target in (files | {last: reports / "readings.png"}).items():
+        with atomic(target) as temporary:
+            shutil.copyfile(source, temporary)
+
+
+def monitors(params: TrainParams, live: Path) -> list[Callback]:
     """The callbacks that track a run."""
-    return [Tracking(params, reports), *([DeviceStatsMonitor()] if params.device_stats else [])]
+    return [Tracking(params, live), *([DeviceStatsMonitor()] if params.device_stats else [])]
