@@ -67,7 +67,7 @@ def read_images(args: argparse.Namespace) -> int:
     write = WRITERS[args.out]()
     counts = {"read": 0, "rejected": 0, "failed": 0}
     size = WINDOW * args.batch_size
-    paths = tqdm(_paths(args.images), desc="read", unit="file", disable=None)
+    paths = iter(tqdm(_paths(args.images), desc="read", unit="file", disable=None))
     with ThreadPoolExecutor(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None) as pool:
 
         def ahead() -> list[Future[Opened]]:

@@ -33,6 +33,8 @@ LOOK = (
 SPECKS = 0.005  # of the ink: the smallest pieces that together are no more than that are dust
 PAPER_LOOK = 80  # likewise, in which the paper is looked at
 LEAST = 12  # pixels of ink in the small picture
+STROKES = 0.9  # of the height of what hangs together: lines do not follow each other more closely
+WORD = 2.5  # of the distance of lines: text of several lines is wider, or a colon would be two
 MARGIN = 0.35  # line heights that are left around the ink: the datasets' crops have less, so those are not cut
 
 
@@ -188,12 +190,24 @@ def count_lines(ink: np.ndarray) -> int:
     height = len(rows)
     alike = np.correlate(rows, rows, "full")[height - 1 :] * height / np.arange(height, 0, -1)
     alike = alike / max(alike[0], 1e-9)
-    lag = np.arange(max(4, height // 20), int(0.75 * height))
+    least = max(4, height // 20, round(STROKES * _stroke_height(ink)))  # or an e would be three lines
+    lag = np.arange(least, max(least, int(min(0.75 * height, ink.shape[1] / WORD))))
     peaks = lag[(alike[lag] >= alike[lag - 1]) & (alike[lag] > alike[lag + 1]) & (alike[lag] > 0.15)]
     if not peaks.size:
         return 1
     pitch = peaks[alike[peaks] > 0.7 * alike[peaks].max()][0]
     return max(1, round(height / pitch + 0.4))  # the first line's ascenders and the last one's descenders are missing
+
+
+def _stroke_height(ink: np.ndarray) -> float:
+    """How high what hangs together is, in pixels: half of the ink is in higher pieces."""
+    labelled: Any = ndimage.label(ink, np.ones((3, 3)))  # typed as if it gave a number alone
+    labels, count = labelled
+    objects: Any = ndimage.find_objects(labels)
+    heights = np.array([rows.stop - rows.start for rows, _ in objects])
+    sizes = np.bincount(labels.ravel(), minlength=count + 1)[1:]
+    order = np.argsort(heights)
+    return heights[order][np.searchsorted(np.cumsum(sizes[order]), sizes.sum() / 2)]
 
 
 def _mended(image: Image.Image) -> Image.Image:

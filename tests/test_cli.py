@@ -1,0 +1,236 @@
+"""The command `textrec read`, on an untrained network: what it writes, says, and ends with."""
+
+import csv
+import io
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from networks import recognizer
+from PIL import Image
+from test_recognizer import line
+
+from textrec import cli
+from textrec.charset import Charset
+from textrec.recognizer import Recognizer
+
+PAGE = """<?xml version="1.0" encoding="UTF-8"?>
+<PcGts xmlns="http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15">
+  <Metadata><Creator>c</Creator><Created>2020-01-01T00:00:00</Created><LastChange>2020-01-01T00:00:00</LastChange></Metadata>
+  <Page imageFilename="scan.png" imageWidth="400" imageHeight="300">
+    <TextRegion id="r"><Coords points="0,0 400,0 400,300 0,300"/>
+      <TextLine id="l1"><Coords points="0,0 400,0 400,100 0,100"/></TextLine>
+      <TextLine id="l2"><Coords points="0,100 400,100 400,200 0,200"/></TextLine>
+      <TextLine id="l3"><Coords points="900,100 990,100 990,200 900,200"/></TextLine>
+    </TextRegion>
+  </Page>
+</PcGts>
+"""
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("model") / "model.ckpt"
+    built = recognizer(max_width=1200)
+    built.save(path)
+    return path
+
+
+@pytest.fixture
+def lines_model(tmp_path: Path) -> Path:
+    """One whose charset has no newline."""
+    built = recognizer(max_width=1200)
+    Recognizer(built.model, Charset("abcd e"), built.calibration).save(tmp_path / "lines.ckpt")
+    return tmp_path / "lines.ckpt"
+
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+    """Run `textrec` in tmp_path: exit code, standard output, standard error."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+
+    def call(*arguments: object, stdin: str = "") -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["textrec", *map(str, arguments)])
+        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        for number, handler in zip((signal.SIGINT, signal.SIGTERM), before, strict=True):
+            signal.signal(number, handler)
+        return int(ended.value.code or 0), *capsys.readouterr()
+
+    return call
+
+
+def save(folder: Path, *names: str) -> None:
+    for index, name in enumerate(names):
+        (folder / name).parent.mkdir(exist_ok=True)
+        line("abcdefg"[: index + 1] * 2).save(folder / name)
+
+
+def test_a_line_of_json_for_each_picture_in_their_order(run: Run, model: Path, tmp_path: Path) -> None:
+    save(tmp_path, "c.png", "a.jpg", "folder/b.webp", "folder/a.tif", "folder/notes.txt.png")
+    (tmp_path / "folder/readme.txt").write_text("no picture")
+    code, out, err = run("read", "c.png", "folder", "*.jpg", "--model", model, "--batch-size", 2)
+    records = [json.loads(text) for text in out.splitlines()]
+    names = ["c.png", "folder/a.tif", "folder/b.webp", "folder/notes.txt.png", "a.jpg"]
+    assert [record["path"] for record in records] == names
+    assert (code, err) == (0, "5 read, 0 could not be read\n")
+    direct = Recognizer.load(model).read([tmp_path / name for name in names])
+    for record, reading in zip(records, direct, strict=True):
+        assert record["text"] == reading.text
+        assert record["confidence"] == pytest.approx(reading.confidence, abs=1e-4)
+        assert record["characters"] == pytest.approx(reading.characters, abs=1e-4)
+        assert record["milliseconds"] > 0
+        assert record["accepted"]
+
+
+def test_a_list_of_files_on_standard_input(run: Run, model: Path, tmp_path: Path) -> None:
+    save(tmp_path, "a.png", "b c.png")
+    code, out, _ = run("read", "-", "--model", model, "--out", "text", stdin="b c.png\na.png\n\n")
+    texts = [reading.text for reading in Recognizer.load(model).read(["b c.png", "a.png"])]
+    assert (code, out) == (0, "".join(f"{text}\n" for text in texts))
+
+
+def test_pages_and_blank_pages_in_a_table(run: Run, model: Path, tmp_path: Path) -> None:
+    blank = Image.new("L", (600, 100), 255)
+    line("abc").save(tmp_path / "a.tiff", save_all=True, append_images=[blank])
+    code, out, _ = run("read", "a.tiff", "--model", model, "--out", "csv")
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert [row["page"] for row in rows] == ["1", "2"]
+    assert (rows[1]["text"], rows[1]["confidence"], code) == ("", "0.0", 0)
+    assert rows[0]["text"]
+
+
+def test_bad_files_are_told_and_counted_and_the_rest_is_read(run: Run, model: Path, tmp_path: Path) -> None:
+    save(tmp_path, "good.png", "more.png")
+    (tmp_path / "empty.png").touch()
+    (tmp_path / "text.png").write_text("text")
+    (tmp_path / "nothing").mkdir()
+    (tmp_path / "other.xml").write_text("<other/>")
+    bad = ["empty.png", "text.png", "gone.png", "nothing", "no*.png", "other.xml"]
+    code, out, err = run("read", "good.png", *bad, "more.png", "--model", model)
+    assert code == 1
+    records = [json.loads(text) for text in out.splitlines()]
+    assert [record["path"] for record in records] == ["good.png", *bad, "more.png"]
+    assert ["error" in record for record in records] == [False, *[True] * 6, False]
+    assert "Traceback" not in err
+    told = err.splitlines()
+    assert told[-1] == "2 read, 6 could not be read"
+    assert [text.split(":")[1].strip() for text in told[:-1]] == bad
+    assert told[0] == "error: empty.png: an empty file"
+    assert told[2].startswith("error: gone.png: No such file")
+    assert told[3].startswith("error: nothing: no picture in this folder")
+
+
+def test_what_is_not_sure_enough_is_rejected(run: Run, model: Path, tmp_path: Path) -> None:
+    save(tmp_path, "a.png", "b.png", "c.png")
+    sure = sorted(reading.confidence for reading in Recognizer.load(model).read(sorted(tmp_path.glob("*.png"))))
+    least = (sure[0] + sure[1]) / 2
+    code, out, err = run("read", tmp_path, "--model", model, "--min-confidence", least)
+    assert sorted(json.loads(text)["accepted"] for text in out.splitlines()) == [False, True, True]
+    assert (code, err) == (0, f"2 read, 1 less sure than {least:g}, 0 could not be read\n")
+    _, out, _ = run("read", tmp_path, "--model", model, "--min-confidence", least, "--out", "text")
+    assert out.splitlines().count("") == 1
+
+
+def test_lines_of_xml_are_read_and_written(run: Run, lines_model: Path, tmp_path: Path) -> None:
+    scan = Image.new("L", (400, 300), 245)
+    for row, text in enumerate(("abc", "defg")):
+        scan.paste(line(text).crop((20, 30, 170, 100)), (20, 15 + 100 * row))
+    scan.save(tmp_path / "scan.png")
+    (tmp_path / "page.xml").write_text(PAGE)
+    code, out, err = run("read", "page.xml", "--model", lines_model, "--xml-out", "read")
+    records = [json.loads(text) for text in out.splitlines()]
+    assert len(records) == 3, err
+    assert [(record["line"], "text" in record) for record in records] == [("l1", True), ("l2", True), ("l3", False)]
+    assert code == 1
+    assert err.startswith("error: page.xml, line l3: ")
+    assert (tmp_path / "page.xml").read_text() == PAGE
+    written = (tmp_path / "read/page.xml").read_text()
+    assert all(f"<Unicode>{record['text']}</Unicode>" in written for record in records[:2])
+    assert written.count("<TextEquiv") == 2
+    run("read", "page.xml", "--model", lines_model)
+    assert (tmp_path / "page.xml").read_text() == written
+
+
+def test_a_model_of_paragraphs_is_not_for_xml(run: Run, model: Path, tmp_path: Path) -> None:
+    line().save(tmp_path / "scan.png")
+    (tmp_path / "page.xml").write_text(PAGE)
+    code, _, err = run("read", "page.xml", "--model", model)
+    assert code == 1
+    assert err.startswith("error: page.xml: lines of XML are read by a model of lines")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["read"], 2, "the following arguments are required: IMAGE"),
+        (["read", "a.png", "--beam", "0"], 2, "argument --beam: '0' is no number from 1 on"),
+        (["read", "a.png", "--min-confidence", "90"], 2, "argument --min-confidence: '90' is no number from 0 to 1"),
+        (["read", "a.png", "--out", "xml"], 2, "invalid choice: 'xml'"),
+        (
+            ["read", "a.png"],
+            1,
+            "error: models/model.ckpt: not found; run `dvc repro` to train it or `dvc pull` to get it",
+        ),
+        (["read", "a.png", "--device", "cuda"], 1, "error: --device cuda: torch finds no such device"),
+    ],
+)
+def test_wrong_options(run: Run, arguments: list[str], code: int, message: str) -> None:
+    found, out, err = run(*arguments)
+    assert (found, out) == (code, "")
+    assert message in err
+    assert "Traceback" not in err
+
+
+def start(folder: Path, *arguments: object, **options: object) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "textrec.cli", *map(str, arguments)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, cwd=folder, text=True, **(pipes | options))
+
+
+def test_ctrl_c_leaves_whole_lines(model: Path, tmp_path: Path) -> None:
+    save(tmp_path, "a.png", "b.png")
+    names = "a.png\nb.png\n" * 3000
+    (tmp_path / "list").write_text(names)
+    with (tmp_path / "list").open() as file, (tmp_path / "out").open("w") as out:
+        process = start(tmp_path, "read", "-", "--model", model, "--batch-size", 1, stdin=file, stdout=out)
+        while (tmp_path / "out").stat().st_size < 2000:
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.splitlines() == ["error: interrupted; all that was written is whole"]
+    records = [json.loads(text) for text in (tmp_path / "out").read_text().splitlines()]
+    assert 0 < len(records) < 6000
+
+
+def test_whoever_reads_may_have_seen_enough(model: Path, tmp_path: Path) -> None:
+    save(tmp_path, "a.png")
+    (tmp_path / "list").write_text("a.png\n" * 4000)
+    with (tmp_path / "list").open() as file:
+        process = start(tmp_path, "read", "-", "--model", model, "--batch-size", 1, stdin=file)
+        with process:
+            assert process.stdout
+            assert process.stderr
+            json.loads(process.stdout.readline())
+            process.stdout.close()
+            assert process.stderr.read() == ""
+        assert process.returncode == 141
+    if Path("/dev/full").exists():
+        with Path("/dev/full").open("w") as full:
+            process = start(tmp_path, "read", "a.png", "--model", model, stdout=full)
+            _, err = process.communicate(timeout=60)
+        assert process.returncode == 1
+        assert err.splitlines()[-1].startswith("error: No space left on device; free some space")
