@@ -153,7 +153,7 @@ def _open_xml(path: str, recognizer: "Recognizer") -> Opened:
     opened = Opened([], xml)
     for line in xml.lines:
         entry, start = Entry(path, line=line.id, error=line.problem), time.perf_counter()
-        if line.clipped:
+        if line.clipped and not line.problem:
             tqdm.write(f"warning: {entry.name}: {line.clipped} points outside of the image were moved", file=sys.stderr)
         if line.problem is None:
             entry = _entry(entry, Image.fromarray(crop_line(pixels, line)), recognizer, start)
@@ -244,7 +244,10 @@ def _load(args: argparse.Namespace) -> "Recognizer":
     elif not device.startswith("cpu") and not torch.cuda.is_available():
         raise TextrecError(f"--device {device}: torch finds no such device; leave it out, or say cpu")
     path = args.model or MODELS[args.runtime]
-    return Recognizer.load(path, device=device)
+    recognizer = Recognizer.load(path, device=device)
+    if args.compile:
+        recognizer.compile()
+    return recognizer
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -207,7 +207,7 @@ def _stroke_height(ink: np.ndarray) -> float:
     heights = np.array([rows.stop - rows.start for rows, _ in objects])
     sizes = np.bincount(labels.ravel(), minlength=count + 1)[1:]
     order = np.argsort(heights)
-    return heights[order][np.searchsorted(np.cumsum(sizes[order]), sizes.sum() / 2)]
+    return float(heights[order][np.searchsorted(np.cumsum(sizes[order]), sizes.sum() / 2)])
 
 
 def _mended(image: Image.Image) -> Image.Image:

@@ -1,7 +1,6 @@
 """A trained model as a file that describes itself, and its ways to read crops."""
 
 import io
-import pickle
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -69,14 +68,19 @@ class TrainedModel:
         """
         content = _load(Path(path))
         config = validate(content["model"], ModelConfig, where=f"{path}: model")
-        trained = cls.build(config, Charset(content["characters"]), line_height=content["line_height"])
         try:
+            trained = cls.build(config, Charset(content["characters"]), line_height=content["line_height"])
             trained.model.load_state_dict(content["weights"])
-        except RuntimeError as error:
-            raise TextrecError(f"{path}: its weights do not fit its own parameters ({error}); train it anew") from None
+            calibration = {name: Calibration(**values) for name, values in content["calibration"].items()}
+        except (RuntimeError, TypeError, AttributeError) as error:
+            reason = " ".join(str(error).split())
+            raise TextrecError(f"{path}: its weights do not fit its own parameters ({reason}); train it anew") from None
         trained.model.to(device).eval()
-        calibration = {name: Calibration(**values) for name, values in content["calibration"].items()}
         return replace(trained, calibration=calibration)
+
+    def compile(self) -> None:
+        """Have torch compile the encoder, once for all sizes, at the first batches: a minute or so."""
+        self.model.encode = torch.compile(self.model.encode, dynamic=True)
 
     def save(self, path: str | Path) -> None:
         """Write weights, model parameters, charset, line height and calibration; the bytes depend on these alone."""
@@ -182,8 +186,8 @@ def _load(path: Path) -> dict[str, Any]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise TextrecError(f"{path}: not found; run `dvc repro` to train it or `dvc pull` to get it") from None
-    except (RuntimeError, pickle.UnpicklingError, EOFError, OSError) as error:
-        raise TextrecError(f"{damaged} ({str(error).partition('.')[0]})") from None
+    except Exception as error:  # a damaged file makes torch raise whatever comes up
+        raise TextrecError(f"{damaged} ({str(error).partition('.')[0] or type(error).__name__})") from None
     if not isinstance(content, dict) or "format" not in content:
         raise TextrecError(f"{damaged} (it does not say its format)")
     if content["format"] != FORMAT:
