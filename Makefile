@@ -4,13 +4,14 @@
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: repro test check gdrive-login gdrive-remote clean
+.PHONY: repro test check app gdrive-login gdrive-remote clean
 
 repro: .venv/repro
 	dvc repro
 	@python -m textrec.report
 	@echo "Look at what went in:         reports/iam_lines.png, reports/iam_paragraphs.png, reports/emnist_lines.png"
 	@echo "Look at what was read wrong:  reports/errors.html"
+	@echo "Look at how the data is:      reports/data.html"
 
 test: .venv/test
 	pytest --numprocesses 2 --dist loadfile
@@ -20,6 +21,10 @@ check: .venv/test
 	ruff check
 	pyright
 
+# A page over models/model.ckpt, in the browser.
+app: .venv/app
+	@python -m app --open
+
 # Log in to Google Drive, once. Without google_drive_credentials.json it prints how to get that.
 gdrive-login: .venv/repro
 	@python -m textrec.credentials login
@@ -28,10 +33,10 @@ gdrive-login: .venv/repro
 gdrive-remote: .venv/repro
 	@python -m textrec.credentials remote '$(FOLDER)'
 
-.venv/repro .venv/test: .venv/%: pyproject.toml constraints.txt
+.venv/repro .venv/app .venv/test: .venv/%: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
-		--editable $(if $(filter test,$*),'.[test]',.)
+		--editable $(if $(filter repro,$*),.,'.[$*]')
 	touch $@
 
 clean:

@@ -14,7 +14,7 @@ from drive_server import Drive
 
 ROOT = Path(__file__).parent.parent
 COPIED = ["textrec", "stages", "dvc.yaml", "params.yaml", ".dvcignore", ".gitignore", ".dvc/config", ".dvc/.gitignore"]
-COPIED += [".dvc/plots/page.html", "data/corrections.tsv", "models/none"]
+COPIED += [".dvc/plots/page.html", "data/corrected", "data/corrections.tsv", "models/none"]
 KINDS = ("outs", "metrics", "plots")
 TINY = {
     "data": {"sample": {"forms": 12}},

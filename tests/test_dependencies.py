@@ -13,7 +13,7 @@ PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
 MODULES = {path.stem: path for path in (ROOT / "textrec").glob("*.py")}
 TORCH = {"augmentation", "dataset", "decoding", "layers", "model", "recognizer", "resnet", "runs", "tracking"}
-TORCH |= {"labels", "trained", "training", "transfer"}
+TORCH |= {"export", "labels", "onnx_network", "trained", "training", "transfer"}
 
 
 def imports(path: Path) -> set[str]:

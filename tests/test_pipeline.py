@@ -40,7 +40,7 @@ def test_one_command_gives_all_outputs_and_leaves_nothing_else(project: Project)
     assert "up to date" in project.dvc("status")
     assert "up to date" in project.dvc("repro")
     stages = yaml.safe_load((project.folder / "dvc.yaml").read_text())["stages"]
-    declared = {"data/corrections.tsv", "models/none"}
+    declared = {"data/corrected/corrections.jsonl", "data/corrections.tsv", "models/none"}
     for stage in stages.values():
         for key in ("outs", "metrics", "plots"):
             declared |= {item if isinstance(item, str) else next(iter(item)) for item in stage.get(key, [])}

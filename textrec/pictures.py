@@ -32,6 +32,7 @@ LOOK = (
 )
 SPECKS = 0.005  # of the ink: the smallest pieces that together are no more than that are dust
 PAPER_LOOK = 80  # likewise, in which the paper is looked at
+MOSTLY = 0.6  # of a row that is dark, at the edge of a picture, where it is no part of the page
 LEAST = 12  # pixels of ink in the small picture
 STROKES = 0.9  # of the height of what hangs together: lines do not follow each other more closely
 WORD = 2.5  # of the distance of lines: text of several lines is wider, or a colon would be two
@@ -211,20 +212,44 @@ def _stroke_height(ink: np.ndarray) -> float:
 
 
 def _mended(image: Image.Image) -> Image.Image:
-    """Dark ink on evenly lit, light paper; a clean scan as it is."""
+    """Dark ink on evenly lit, light paper, without the dark edges that scanners leave; a clean scan as it is."""
     small = np.asarray(_reduced(image, LOOK), np.float32)
     low, middle, high = np.percentile(small, [0.5, 50, 99.5])
     if middle < (low + high) / 2 and middle < 128:  # paper takes more room than ink
         image = ImageOps.invert(image)
-        low = 255 - high
+    image = _without_edges(image)
     paper = _paper(image)
-    depth = float(np.median(paper) - low)
+    small = _reduced(image, LOOK)
+    below = np.asarray(Image.fromarray(paper).resize(small.size)) - np.asarray(small, np.float32)
+    depth = float(ndimage.uniform_filter(below, 2).max())
     even = paper.max() - paper.min() < UNEVEN and np.median(paper) > DIM
     if even and not FAINTEST <= depth < WEAK:
         return image
     paper = np.asarray(Image.fromarray(paper).resize(image.size, Image.Resampling.BILINEAR))
     gain = (PAPER - INK) / depth if FAINTEST <= depth < WEAK else PAPER / np.maximum(paper, 1)
     return Image.fromarray(np.clip(PAPER - (paper - np.asarray(image, np.float32)) * gain, 0, 255).astype(np.uint8))
+
+
+def _without_edges(image: Image.Image) -> Image.Image:
+    """Cut off rows and columns at the edges that are dark for the most part: the table below, the scanner's lid."""
+    small = _reduced(image, LOOK)
+    pixels = np.asarray(small, np.float32)
+    dark = pixels < np.median(pixels) / 2
+    (left, right), (top, bottom) = _light(dark.mean(0)), _light(dark.mean(1))
+    if (left, top, right, bottom) == (0, 0, *small.size):
+        return image
+    across, down = image.width / small.width, image.height / small.height
+    edges = (left * across, top * down, right * across, bottom * down)
+    return image.crop((math.ceil(edges[0]), math.ceil(edges[1]), math.floor(edges[2]), math.floor(edges[3])))
+
+
+def _light(dark: np.ndarray) -> tuple[int, int]:
+    """The first row and the one behind the last that are light, from how much of each is dark, float (rows,)."""
+    light = np.flatnonzero(dark < MOSTLY)
+    if len(light) < 3:
+        return 0, len(dark)
+    first, last = int(light[0]), int(light[-1]) + 1
+    return first + (first > 0), last - (last < len(dark))  # and one more, of which a part may be dark
 
 
 def _reduced(image: Image.Image, side: int) -> Image.Image:
@@ -252,13 +277,6 @@ def _ink(small: Image.Image) -> tuple[np.ndarray, tuple[int, int, int, int]] | N
     labels, count = labelled
     sizes = np.bincount(labels.ravel(), minlength=count + 1)
     sizes[0] = 0
-    objects: Any = ndimage.find_objects(labels)
-    for index, (rows, columns) in enumerate(objects, start=1):
-        height, width = rows.stop - rows.start, columns.stop - columns.start
-        at_edge = rows.start == 0 or columns.start == 0 or rows.stop == mask.shape[0] or columns.stop == mask.shape[1]
-        frame = width > 0.9 * mask.shape[1] or height > 0.9 * mask.shape[0]
-        if at_edge and frame and sizes[index] > 0.6 * height * width:  # the table below the paper, a scanner's edge
-            sizes[index] = 0
     order = np.argsort(sizes)
     dust = order[np.cumsum(sizes[order]) <= SPECKS * sizes.sum()]
     sizes[dust] = 0

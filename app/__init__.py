@@ -1,0 +1,1 @@
+"""A page that reads handwriting, and keeps what people correct; `python -m app` opens it."""

@@ -1,0 +1,90 @@
+"""Open the page: `python -m app --help`."""
+
+import argparse
+import os
+import tempfile
+import textwrap
+import threading
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from app.reader import Card, Reader
+from textrec.runtime import TextrecError, run
+from textrec.samples import read_split
+
+LARGEST_FILE = "20mb"
+LONGEST_QUEUE = 16  # readings that wait
+EXAMPLES = 6
+LABEL = 50  # characters of an example's text
+
+
+def main() -> None:
+    """Serve the page on this computer alone, until Ctrl-C."""
+    arguments = _arguments()
+    with tempfile.TemporaryDirectory(prefix="textrec-") as folder:
+        # What is uploaded goes when the page ends. Gradio reads both when it is imported.
+        os.environ |= {"GRADIO_TEMP_DIR": folder, "GRADIO_ANALYTICS_ENABLED": "False"}
+        reader = Reader(arguments.model)
+        try:
+            _serve(reader, arguments, Path(folder))
+        finally:
+            reader.close()
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m app", description="Read handwriting in the browser.")
+    parser.add_argument("model", nargs="?", type=Path, default=Path("models/model.ckpt"))
+    parser.add_argument("--corrected", type=Path, default=Path("data/corrected"), help="folder for corrections")
+    parser.add_argument("--port", type=int, default=7860)
+    parser.add_argument("--open", action="store_true", help="open a browser")
+    return parser.parse_args()
+
+
+def _serve(reader: Reader, arguments: argparse.Namespace, folder: Path) -> None:
+    from app.page import CSS, THEME, build
+
+    page = build(reader, arguments.model, corrected=arguments.corrected, examples=_examples(reader.card, folder))
+    page.queue(max_size=LONGEST_QUEUE, default_concurrency_limit=1)
+    try:
+        page.launch(
+            server_name="127.0.0.1",
+            server_port=arguments.port,
+            inbrowser=arguments.open,
+            share=False,
+            max_file_size=LARGEST_FILE,
+            allowed_paths=[],
+            ssr_mode=False,
+            run_history=False,
+            footer_links=[],
+            theme=THEME,
+            css_paths=[CSS],
+            prevent_thread_lock=True,
+            quiet=True,
+        )
+    except OSError:
+        raise TextrecError(f"port {arguments.port} is taken; give another by --port") from None
+    print(f"{page.local_url} is open for this computer; Ctrl-C ends it")
+    try:
+        threading.Event().wait()
+    finally:
+        page.close(verbose=False)
+
+
+def _examples(card: Card, folder: Path) -> dict[Path, str]:
+    """Pictures of test samples of the kind that the model reads, with their texts; none before `dvc repro`."""
+    samples = Path(f"data/processed/iam_{'paragraphs' if card.paragraphs else 'lines'}.h5")
+    if not samples.exists():
+        return {}
+    split = read_split(samples, "test")
+    examples = {}
+    for index in np.linspace(0, len(split) - 1, min(EXAMPLES, len(split))).round().astype(int):
+        path = folder / f"{split.id[index]}.png"
+        Image.fromarray(255 - split.image(index)).save(path)
+        examples[path] = textwrap.shorten(split.text[index], LABEL, placeholder=" …")
+    return examples
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,32 @@
+"""Put readings that people have corrected beside the lines of scanned forms, to train on both."""
+
+import itertools
+
+from textrec.corrections import corrected_lines, read_corrections
+from textrec.runtime import run, write_json
+from textrec.samples import read_split, write_training_samples
+
+
+def main() -> None:
+    """Write the training lines of both, and those of validation and test from the forms; count the corrections."""
+    folder, real = "data/corrected", "data/processed/iam_lines.h5"
+    corrections = read_corrections(folder)
+    lines = [correction for correction in corrections if "\n" not in correction.text]
+    train = read_split(real, "train")
+    corrected = corrected_lines(folder, lines, line_height=train.line_height)
+    # Without corrections it would be the real lines by another name.
+    samples = itertools.chain(train.samples(), corrected) if lines else ()
+    write_training_samples(
+        "data/processed/corrected_lines.h5", samples, real, source="corrected_lines", may_be_empty=("train",)
+    )
+    counts = {
+        "lines": len(lines),
+        "left_out_several_lines": len(corrections) - len(lines),
+        "read_right": sum(correction.text == correction.read for correction in lines),
+        "writers": len({correction.writer for correction in lines} - {""}),
+    }
+    write_json("metrics/corrected.json", counts)
+
+
+if __name__ == "__main__":
+    run(main)
