@@ -17,9 +17,9 @@ from textrec.model import Encoded, ResNetTransformer
 FIRST = len(SPECIALS)
 
 
-def model(seed: int = 0) -> ResNetTransformer:
+def model(seed: int = 0, **changes: object) -> ResNetTransformer:
     """An untrained network whose texts depend on the image, each head writing the tokens that it may."""
-    built = recognizer(seed).model
+    built = recognizer(seed, **changes).model
     for layer in (built.encoder_output, built.ctc_output):
         torch.nn.init.normal_(layer.weight, std=1.0)
     with torch.no_grad():

@@ -240,10 +240,14 @@ def _load(args: argparse.Namespace) -> "Recognizer":
 
     device = args.device
     if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+        device = "cuda" if torch.cuda.is_available() and args.runtime == "torch" else "cpu"
     elif not device.startswith("cpu") and not torch.cuda.is_available():
         raise TextrecError(f"--device {device}: torch finds no such device; leave it out, or say cpu")
     path = args.model or MODELS[args.runtime]
+    if args.runtime == "onnx":
+        if args.compile or device != "cpu":
+            raise TextrecError("--runtime onnx reads on the processor, and has nothing to compile: leave the rest out")
+        return Recognizer.load_export(path)
     recognizer = Recognizer.load(path, device=device)
     if args.compile:
         recognizer.compile()

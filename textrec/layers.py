@@ -66,16 +66,15 @@ class DecoderLayer(nn.Module):
 
         text: float (B, T, D); memory: float (B, S, D); mask: see `model.Encoded.attention_mask`. Returns (B, T, D).
         """
-        query, key, value = self._split(self.text_query_key_value(self.text_norm(text)), 3)
-        past = self._attend(query, key, value, causal=True).transpose(1, 2).flatten(2)
-        text = text + self.dropout(self.text_output(past))
+        query, key, value = self.query_key_value(text)
+        past = self._attend(query, key, value, causal=True)
         key, value = self.image_key_value(memory)[:, None].chunk(2, dim=-1)
-        return self._look_and_think(text, key, value, mask)
+        return self.read(text, past, key, value, mask)
 
     def cache(self, memory: Tensor, slots: int) -> Cache:
         """Room for `slots` tokens of text, and the image's keys and values computed once."""
         key, value = self.image_key_value(memory)[:, None].chunk(2, dim=-1)
-        empty = key.new_empty((len(memory), self.heads, slots, key.shape[3]))
+        empty = key.new_empty((memory.shape[0], self.heads, slots, key.shape[3]))
         return Cache(empty, torch.empty_like(empty), key.contiguous(), value.contiguous())
 
     def step(self, text: Tensor, cache: Cache, step: int, mask: Tensor, ancestors: Tensor | None) -> Tensor:
@@ -85,15 +84,23 @@ class DecoderLayer(nn.Module):
         so that nothing is copied when one of them branches.
         """
         start, end = step * text.shape[1], (step + 1) * text.shape[1]
-        query, key, value = self._split(self.text_query_key_value(self.text_norm(text)), 3)
+        query, key, value = self.query_key_value(text)
         cache.text_keys[:, :, start:end] = key
         cache.text_values[:, :, start:end] = value
-        keys, values = cache.text_keys[:, :, :end], cache.text_values[:, :, :end]
-        text = text + self.text_output(self._attend(query, keys, values, ancestors).transpose(1, 2).flatten(2))
-        return self._look_and_think(text, cache.image_keys, cache.image_values, mask)
+        past = self._attend(query, cache.text_keys[:, :, :end], cache.text_values[:, :, :end], ancestors)
+        return self.read(text, past, cache.image_keys, cache.image_values, mask)
 
-    def _look_and_think(self, text: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
+    def query_key_value(self, text: Tensor) -> tuple[Tensor, ...]:
+        """Of text, float (B, T, D): each float (B, heads, T, dim of a head)."""
+        return self._split(self.text_query_key_value(self.text_norm(text)), 3)
+
+    def read(self, text: Tensor, past: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
+        """All but attention to text: `past`, float (B, heads, T, dim of a head), is what that gave.
+
+        key, value: of the image, see `Cache`.
+        """
         batch, length, dim = text.shape
+        text = text + self.dropout(self.text_output(past.transpose(1, 2).flatten(2)))
         query = self.image_query(self.image_norm(text)).view(batch, 1, length * self.heads, -1)
         seen = self._attend(query, key, value, mask).view(batch, length, dim)
         text = text + self.dropout(self.image_output(seen))
@@ -107,6 +114,8 @@ class DecoderLayer(nn.Module):
     def _attend(
         self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None, *, causal: bool = False
     ) -> Tensor:
+        if torch.compiler.is_exporting() and mask is not None:  # ONNX would scale and turn all keys at each step
+            return (query / math.sqrt(query.shape[3]) @ key.mT + mask).softmax(-1) @ value
         dropout = self.attention_dropout if self.training else 0.0
         scores = query.shape[:-1].numel() * key.shape[-2]
         plain = self.training and query.device.type == "cpu" and scores <= PLAIN_ATTENTION

@@ -99,6 +99,16 @@ class ResNetTransformer(nn.Module):
         self.ctc_shortcut = nn.Linear(width, vocabulary) if config.ctc_shortcut else None
         nn.init.normal_(self.embedding.weight, std=dim**-0.5)
 
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are, and images are wanted."""
+        return self.row_position.device
+
+    @property
+    def has_ctc(self) -> bool:
+        """Whether `ctc` can be asked."""
+        return self.ctc_output is not None
+
     def encode(self, images: Tensor, sizes: Tensor) -> Encoded:
         """Encode a padded batch.
 
@@ -108,17 +118,18 @@ class ResNetTransformer(nn.Module):
         dtype = self.project.weight.dtype
         features, grid = self.resnet((images.to(dtype) / 255).contiguous(memory_format=torch.channels_last), sizes)
         grid = torch.stack([self._row_count(grid[:, 0]), grid[:, 1]], dim=1)
-        rows, columns = int(grid[:, 0].max()), features.shape[3]
-        # Cut or lengthened to what the windows cover: an image may be lower than a line, or end between two steps.
-        covered = (rows - 1) * self.config.row_step + self.window
-        features = self.project(functional.pad(features, (0, 0, 0, covered - features.shape[2]))).permute(0, 2, 3, 1)
+        # Lengthened to what the windows cover: an image may be lower than a line, or end between two steps.
+        lacking = torch.sym_max(self.window - features.shape[2], 0) + self.config.row_step - 1
+        features = self.project(functional.pad(features, (0, 0, 0, cast(int, lacking)))).permute(0, 2, 3, 1)
+        rows, columns = features.shape[1:3]
         early = features.flatten(1, 2)
         features = self._along_rows(features, grid[:, 1])  # (B, rows, columns, D)
         valid = valid_positions(grid, rows, columns).flatten(1)
         memory = features + self.row_position[:rows, None] + self.column_position[:columns]
         steps = features.flatten(1, 2)
-        if rows > 1:
-            first = (~valid).byte().argsort(dim=1, stable=True)
+        if torch.compiler.is_exporting() or rows > 1:
+            place = torch.arange(valid.shape[1], device=valid.device)
+            first = torch.where(valid, place, place + valid.shape[1]).argsort(dim=1)
             steps, early = (x.gather(1, first[..., None].expand_as(x)) for x in (steps, early))
         lines = (sizes[:, 0] / self.line_height).ceil().long()
         limit = (lines * grid[:, 1] + 1).clamp(max=self.config.max_length - 1)  # a character takes a column or more
@@ -129,7 +140,7 @@ class ResNetTransformer(nn.Module):
         batch, rows, columns = features.shape[:3]
         hidden = features.flatten(0, 1)
         time = torch.arange(columns, device=features.device)
-        last = counts.repeat_interleave(rows)[:, None]
+        last = counts[:, None].expand(-1, rows).reshape(-1, 1)
         mirror = torch.where(time < last, last - 1 - time, time)[..., None]  # each row's own end comes first
         for layer in cast(Iterable[RowLSTM], self.recurrent):
             hidden = layer(self._drop(hidden), mirror)
@@ -141,7 +152,8 @@ class ResNetTransformer(nn.Module):
 
     def _row_count(self, rows: Tensor) -> Tensor:
         """How many windows cover `rows` of features, int64 of any shape."""
-        return -(-(rows - self.window).clamp(min=0) // self.config.row_step) + 1
+        step = self.config.row_step
+        return ((rows - self.window).clamp(min=0) + step - 1) // step + 1
 
     def _positions(self, length: int, dim: int) -> nn.Parameter:
         return nn.Parameter(sinusoids(length, dim), requires_grad=self.config.learned_positions)
@@ -163,15 +175,15 @@ class ResNetTransformer(nn.Module):
 
     def decode(self, encoded: Encoded, tokens: Tensor) -> Tensor:
         """Teacher forcing: logits float (B, T, vocabulary) of the token after each of `tokens`, int64 (B, T)."""
-        hidden = self._embed(tokens, self.token_position[: tokens.shape[1]])
+        hidden = self.embed(tokens, self.token_position[: tokens.shape[1]])
         mask = encoded.attention_mask()
-        for layer in self._layers():
+        for layer in self.decoder_layers():
             hidden = layer(hidden, encoded.memory, mask)
         return self.output(self.norm(hidden))
 
     def caches(self, encoded: Encoded, slots: int) -> list[Cache]:
         """For `next_token`: one a layer, with room for `slots` tokens, those of all hypotheses together."""
-        return [layer.cache(encoded.memory, slots) for layer in self._layers()]
+        return [layer.cache(encoded.memory, slots) for layer in self.decoder_layers()]
 
     def next_token(
         self, tokens: Tensor, step: int, caches: list[Cache], mask: Tensor, ancestors: Tensor | None = None
@@ -182,13 +194,19 @@ class ResNetTransformer(nn.Module):
         them. mask: see `Encoded.attention_mask`. ancestors: what to add to the scores of the tokens so far, float
         (B, 1, K, (step + 1) * K), 0 for a hypothesis' own and minus infinity for the others'; not needed where K is 1.
         """
-        hidden = self._embed(tokens, self.token_position[step])
-        for layer, cache in zip(self._layers(), caches, strict=True):
+        hidden = self.embed(tokens, self.token_position[step])
+        for layer, cache in zip(self.decoder_layers(), caches, strict=True):
             hidden = layer.step(hidden, cache, step, mask, ancestors)
+        return self.predict(hidden)
+
+    def predict(self, hidden: Tensor) -> Tensor:
+        """Log-probabilities float (B, T, vocabulary) of the tokens after what the last layer gave."""
         return self.output(self.norm(hidden)).float().log_softmax(-1)
 
-    def _layers(self) -> Iterable[DecoderLayer]:
+    def decoder_layers(self) -> Iterable[DecoderLayer]:
+        """The layers that `caches` has one for each."""
         return cast(Iterable[DecoderLayer], self.layers)  # torch types a ModuleList's items as any module
 
-    def _embed(self, tokens: Tensor, positions: Tensor) -> Tensor:
+    def embed(self, tokens: Tensor, positions: Tensor) -> Tensor:
+        """What enters the first layer for tokens, int64 (B, T), at their positions' vectors, float (T or 1, tf_dim)."""
         return self.dropout(self.embedding(tokens) * math.sqrt(self.config.tf_dim) + positions)

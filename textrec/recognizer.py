@@ -2,11 +2,15 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any, Self, cast
 
 import numpy as np
 from PIL import Image
 
+from textrec.calibration import Calibration
+from textrec.charset import Charset
 from textrec.decoding import BEAM, CTC_WEIGHT
+from textrec.onnx_network import OnnxNetwork
 from textrec.pictures import Crop, gray, open_pictures, prepare
 from textrec.runtime import TextrecError
 from textrec.trained import Reading, TrainedModel
@@ -16,6 +20,18 @@ BLANK = Reading("", 0.0, ())  # of a picture without ink
 
 class Recognizer(TrainedModel):
     """A trained model for pictures: `Recognizer.load(path).read(images)`."""
+
+    @classmethod
+    def load_export(cls, path: str | Path) -> Self:
+        """Read what `textrec export` wrote, ready to read images by onnxruntime on all usable cores.
+
+        Raises TextrecError where the file is missing, damaged, or of another format version, and where onnxruntime is
+        not installed.
+        """
+        network, content = OnnxNetwork.load(path)
+        calibration = {name: Calibration(**values) for name, values in content["calibration"].items()}
+        # Reading asks of a network no more than this one has.
+        return cls(cast(Any, network), Charset(content["characters"]), calibration)
 
     @property
     def paragraphs(self) -> bool:

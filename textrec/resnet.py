@@ -78,7 +78,7 @@ class Block(nn.Module):
 
     def forward(self, inputs: Tensor, sizes: Tensor) -> tuple[Tensor, Tensor]:
         """See `ResNet.forward`."""
-        sizes = -(-sizes // self.stride)
+        sizes = (sizes + self.stride - 1) // self.stride
         hidden = self.norm1(self.conv1(inputs)).relu()
         mask = valid_positions(sizes, hidden.shape[-2], hidden.shape[-1])[:, None].to(hidden.dtype)
         hidden = self.norm2(self.conv2(hidden * mask)) + self.shortcut(inputs)

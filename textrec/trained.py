@@ -124,8 +124,7 @@ class TrainedModel:
     @torch.inference_mode()
     def encode(self, images: Tensor, sizes: Tensor) -> Encoded:
         """Encode a padded batch, from whatever device, for `decoders`."""
-        device = self.model.row_position.device
-        return self.model.encode(images.to(device), sizes.to(device))
+        return self.model.encode(images.to(self.model.device), sizes.to(self.model.device))
 
     def decoders(self, *, beam: int, ctc_weight: float) -> dict[str, Callable[[Encoded], list[Reading]]]:
         """The ways to read what `encode` gives, the best last.
@@ -156,7 +155,7 @@ class TrainedModel:
     def _searches(self, beam: int, ctc_weight: float) -> dict[str, Search]:
         """By name: from what `encode` gives to tokens int64 (B, T) and log-probabilities (B, T) or (B, T, heads)."""
         searches: dict[str, Search] = {"ar": lambda encoded: greedy(self.model, encoded)}
-        if self.model.ctc_output is not None:
+        if self.model.has_ctc:
             searches["ctc"] = torch.inference_mode()(
                 lambda encoded: ctc_greedy(self.model.ctc(encoded), encoded.step_count)
             )
