@@ -56,7 +56,7 @@ def train(images: dict[str, TextImages], params: TrainParams, **changes: Any) ->
     seed_everything(params.seed, verbose=False)
     recognizer = Recognizer.build(config(**changes), CHARSET, line_height=28)
     folder = Path("checkpoints", secrets.token_hex(4))
-    measures = fit(recognizer, params, **images, folder=folder, reports=Path("reports"))
+    measures = fit(recognizer, params, **images, folder=folder)
     assert measures
     return recognizer, measures
 
