@@ -78,6 +78,7 @@ def child(folder: Path, seed: int) -> None:
     from test_pictures import LINE
 
     from textrec import cli, pictures
+    from textrec import files as intake
     from textrec.recognizer import Recognizer
     from textrec.runtime import TextrecError
 
@@ -102,10 +103,10 @@ def child(folder: Path, seed: int) -> None:
             except TextrecError as error:
                 told = [str(error)]
         else:
-            opened = cli._open(str(path), lines if path.suffix == ".xml" else reader)
+            opened = intake.open_file(str(path), lines if path.suffix == ".xml" else reader)
             cli._read(reader, opened.entries[:2], batch_size=2, beam=1)
             if opened.xml:
-                cli._write_xml(opened.xml, opened, folder / "out", 0.0)
+                intake.write_xml(opened.xml, opened, folder / "out", 0.0)
             told = [entry.error for entry in opened.entries if entry.error]
         if any("\n" in line or "Traceback" in line for line in told):
             raise ValueError(told)

@@ -2,58 +2,27 @@
 
 import argparse
 import csv
-import glob
 import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from PIL import Image
 from tqdm import tqdm
 
-from textrec.pagexml import Page, crop_line, is_page, read_page, write_page
-from textrec.pictures import SUFFIXES, Crop, open_pictures
-from textrec.runtime import TextrecError, describe, fail, run
+from textrec.files import Entry, Opened, open_file, paths, write_xml
+from textrec.runtime import TextrecError, fail, run
 
 if TYPE_CHECKING:  # torch takes seconds to import, in which a wrong option or Ctrl-C is to be answered
-    from textrec.recognizer import Reading, Recognizer
+    from textrec.recognizer import Recognizer
 
 MODELS = {"torch": "models/model.ckpt", "onnx": "models/model.onnx"}
 WINDOW = 16  # batches: so many crops are in memory at once, twice, and sorted by size
 COLUMNS = ("path", "page", "line", "text", "confidence", "accepted", "milliseconds", "error")
-
-
-@dataclass
-class Entry:
-    """A picture, or a line of an XML file: its crop, or what is wrong with it; in the end what was read."""
-
-    path: str
-    page: int | None = None
-    line: str | None = None
-    crop: Crop | None = None
-    error: str | None = None
-    seconds: float = 0.0
-    reading: "Reading | None" = None
-
-    @property
-    def name(self) -> str:
-        """Path, and page or line where there are several."""
-        return self.path + (f", page {self.page}" if self.page else "") + (f", line {self.line}" if self.line else "")
-
-
-@dataclass
-class Opened:
-    """A file: its pages or lines; of an XML file what it says, each of whose lines has an entry."""
-
-    entries: list[Entry]
-    xml: Page | None = None
 
 
 def read_images(args: argparse.Namespace) -> int:
@@ -67,11 +36,11 @@ def read_images(args: argparse.Namespace) -> int:
     write = WRITERS[args.out]()
     counts = {"read": 0, "rejected": 0, "failed": 0}
     size = WINDOW * args.batch_size
-    paths = iter(tqdm(_paths(args.images), desc="read", unit="file", disable=None))
+    files = iter(tqdm(paths(args.images), desc="read", unit="file", disable=None))
     with ThreadPoolExecutor(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None) as pool:
 
         def ahead() -> list[Future[Opened]]:
-            return [pool.submit(_open, path, recognizer) for path in islice(paths, size)]
+            return [pool.submit(open_file, path, recognizer) for path in islice(files, size)]
 
         waiting = ahead()
         while waiting:
@@ -81,7 +50,7 @@ def read_images(args: argparse.Namespace) -> int:
             _read(recognizer, entries, batch_size=args.batch_size, beam=args.beam)
             for one in opened:
                 if one.xml:
-                    _write_xml(one.xml, one, args.xml_out, args.min_confidence)
+                    write_xml(one.xml, one, args.xml_out, args.min_confidence)
             for entry in entries:
                 accepted = entry.reading is not None and entry.reading.confidence >= args.min_confidence
                 counts["failed" if entry.error else "read" if accepted else "rejected"] += 1
@@ -104,72 +73,6 @@ def export_model(args: argparse.Namespace) -> int:
     return 0
 
 
-# ---- what to read ----
-
-
-def _paths(arguments: Sequence[str]) -> Iterator[str]:
-    """The files that the command line names, of folders those with a known suffix, in order of their names."""
-    for argument in arguments:
-        if argument == "-":
-            yield from (line for text in sys.stdin if (line := text.rstrip("\n")))
-        elif Path(argument).is_dir():
-            found = sorted(str(path) for path in Path(argument).rglob("*") if path.suffix.lower() in SUFFIXES)
-            yield from found or [argument]
-        elif not Path(argument).exists() and (matches := sorted(glob.glob(argument, recursive=True))):  # noqa: PTH207
-            yield from matches
-        else:
-            yield argument
-
-
-def _open(path: str, recognizer: "Recognizer") -> Opened:
-    """Make crops of a file's pages or lines; what cannot be read becomes an entry that says why."""
-    start = time.perf_counter()
-    opened = Opened([])
-    try:
-        if path.lower().endswith(".xml") and is_page(path):
-            return _open_xml(path, recognizer)
-        if Path(path).is_dir():
-            raise TextrecError(f"no picture in this folder; known are {', '.join(sorted(SUFFIXES))}")
-        for picture in open_pictures(path):
-            opened.entries.append(_entry(Entry(path, picture.page), picture.image, recognizer, start))
-            start = time.perf_counter()
-    except TextrecError as error:
-        opened.entries.append(Entry(path, error=str(error).removeprefix(f"{path}: ")))
-    except OSError as error:
-        opened.entries.append(Entry(path, error=describe(error).removeprefix(f"{path}: ")))
-    return opened
-
-
-def _open_xml(path: str, recognizer: "Recognizer") -> Opened:
-    if recognizer.paragraphs:
-        raise TextrecError("lines of XML are read by a model of lines, this is one of paragraphs")
-    xml = read_page(path)
-    image = next(open_pictures(xml.image)).image
-    if image.size != xml.image_size:
-        raise TextrecError(
-            f"{xml.image} is to be turned, by its EXIF: coordinates do not say which way; store it upright"
-        )
-    pixels = np.asarray(image)
-    opened = Opened([], xml)
-    for line in xml.lines:
-        entry, start = Entry(path, line=line.id, error=line.problem), time.perf_counter()
-        if line.clipped and not line.problem:
-            tqdm.write(f"warning: {entry.name}: {line.clipped} points outside of the image were moved", file=sys.stderr)
-        if line.problem is None:
-            entry = _entry(entry, Image.fromarray(crop_line(pixels, line)), recognizer, start)
-        opened.entries.append(entry)
-    return opened
-
-
-def _entry(entry: Entry, image: Image.Image, recognizer: "Recognizer", start: float) -> Entry:
-    try:
-        entry.crop = recognizer.crop(image)
-    except TextrecError as error:
-        entry.error = str(error)
-    entry.seconds = time.perf_counter() - start
-    return entry
-
-
 def _read(recognizer: "Recognizer", entries: list[Entry], *, batch_size: int, beam: int) -> None:
     """Read all crops, those of like size together."""
     start = time.perf_counter()
@@ -181,15 +84,6 @@ def _read(recognizer: "Recognizer", entries: list[Entry], *, batch_size: int, be
 
 
 # ---- what was read ----
-
-
-def _write_xml(xml: Page, opened: Opened, folder: Path | None, least: float) -> None:
-    readings = {
-        index: (entry.reading.text, entry.reading.confidence)
-        for index, entry in enumerate(opened.entries)
-        if entry.reading and entry.reading.confidence >= least
-    }
-    write_page(xml, folder / Path(xml.path).name if folder else xml.path, readings)
 
 
 def _record(entry: Entry, accepted: bool) -> dict[str, Any]:
