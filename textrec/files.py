@@ -61,7 +61,7 @@ def paths(arguments: Sequence[str]) -> Iterator[str]:
 
 
 def open_file(path: str, recognizer: "Recognizer") -> Opened:
-    """Make crops of a file's pages or lines; what cannot be read becomes an entry that says why."""
+    """Make crops of a file's pages or lines for a recogniser; what cannot be read becomes an entry that says why."""
     start = time.perf_counter()
     opened = Opened([])
     try:
@@ -110,6 +110,7 @@ def _entry(entry: Entry, image: Image.Image, recognizer: "Recognizer", start: fl
 
 
 def write_xml(xml: Page, opened: Opened, folder: Path | None, least: float) -> None:
+    """Write what was read with a confidence of `least` or more into the file, or one of its name in `folder`."""
     readings = {
         index: (entry.reading.text, entry.reading.confidence)
         for index, entry in enumerate(opened.entries)
