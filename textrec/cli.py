@@ -160,7 +160,9 @@ def _parser() -> argparse.ArgumentParser:
     read.add_argument("--runtime", choices=MODELS, default="torch", help="default: %(default)s")
     read.add_argument("--compile", action="store_true", help="torch.compile: slower to begin with, then faster")
     read.add_argument("--batch-size", type=_positive, default=32, metavar="N", help="default: %(default)s")
-    read.add_argument("--beam", type=_positive, default=4, metavar="N", help="hypotheses; 1: greedy; default: 4")
+    read.add_argument(
+        "--beam", type=_positive, default=4, metavar="N", help="hypotheses; 1: greedy, by the Transformer; default: 4"
+    )
     read.add_argument(
         "--min-confidence", type=_share, default=0.0, metavar="P", help="reject what is less sure, 0 to 1"
     )

@@ -1,7 +1,7 @@
 """A trained model as a file that describes itself, and its ways to read crops."""
 
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from textrec.calibration import Calibration
 from textrec.charset import END, SPECIALS, Charset
-from textrec.dataset import TextImages, loader, pad
+from textrec.dataset import TextImages, loader
 from textrec.decoding import BEAM, CTC_WEIGHT, ctc_greedy, greedy, joint_search
 from textrec.model import Encoded, ModelConfig, ResNetTransformer
 from textrec.params import Params, validate
@@ -96,30 +96,6 @@ class TrainedModel:
         torch.save(content, buffer)
         with atomic(path) as temporary:
             temporary.write_bytes(buffer.getbuffer())
-
-    def read_crops(
-        self, crops: Sequence[np.ndarray], *, batch_size: int = 32, beam: int = BEAM, ctc_weight: float = CTC_WEIGHT
-    ) -> list[Reading]:
-        """Read crops: each uint8 (height, width), white ink on black, `model.line_height` pixels a line of text.
-
-        Those of like width are read together, and each as it would be alone. By the best decoder, `joint_search`; a
-        model without CTC head decodes greedily.
-        """
-        order = sorted(range(len(crops)), key=lambda index: -crops[index].size)
-        readings: dict[int, Reading] = {}
-        for start in range(0, len(order), batch_size):
-            indices = order[start : start + batch_size]
-            images, sizes = pad([crops[index] for index in indices])
-            readings |= zip(indices, self.read_batch(images, sizes, beam=beam, ctc_weight=ctc_weight), strict=True)
-        return [readings[index] for index in range(len(crops))]
-
-    def read_batch(
-        self, images: Tensor, sizes: Tensor, *, beam: int = BEAM, ctc_weight: float = CTC_WEIGHT
-    ) -> list[Reading]:
-        """Read a padded batch like `read_crops`: uint8 (B, 1, H, W) and int64 (B, 2), as in `dataset.Batch`."""
-        decoders = self.decoders(beam=beam, ctc_weight=ctc_weight)
-        *_, best = decoders.values()
-        return best(self.encode(images, sizes))
 
     @torch.inference_mode()
     def encode(self, images: Tensor, sizes: Tensor) -> Encoded:
