@@ -4,7 +4,7 @@
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: repro test check app gdrive-login gdrive-remote clean
+.PHONY: repro test check app pull push gdrive-login gdrive-remote clean
 
 repro: .venv/repro
 	dvc repro
@@ -28,6 +28,10 @@ app: .venv/app
 # Log in to Google Drive, once. Without google_drive_credentials.json it prints how to get that.
 gdrive-login: .venv/repro
 	@python -m textrec.credentials login
+
+# dvc pull and dvc push, which by themselves wait without end for a Drive that does not answer.
+pull push: .venv/repro
+	@python -m textrec.dvc_timeout $@
 
 # make gdrive-remote FOLDER=<link or id of a Drive folder>: DVC's default remote; without FOLDER, the one that is it.
 gdrive-remote: .venv/repro

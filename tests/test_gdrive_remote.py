@@ -312,6 +312,29 @@ def test_a_pull_from_a_drive_that_falls_silent_can_be_ended(
     assert contents(clone) == contents(work)
 
 
+PATIENT = "import sys, textrec.fetch; textrec.fetch.TIMEOUT = (1, 1); from textrec.dvc_timeout import main; main()"
+
+
+@pytest.mark.parametrize(
+    ("command", "silent"), [("pull", {"method": "GET"}), ("pull", MEDIA), ("push", {"method": "POST"})]
+)
+def test_with_a_bound_on_the_wait_a_silent_drive_is_one_that_fails(
+    clone: DriveProject, work: DriveProject, drive: Drive, command: str, silent: dict[str, Any]
+) -> None:
+    project = clone if command == "pull" else work
+    (work.folder / "words.txt").write_text("another word\n")
+    work.dvc("repro")
+    before = stored(drive)
+    fault = drive.fault(**silent, silent=True, times=float("inf"))
+    output = project("python", "-c", PATIENT, command, code=1)
+    fault.times = 0
+    assert "timed out" in output
+    assert "Traceback" not in output
+    assert stored(drive) == before
+    project.dvc(command)
+    assert set(stored(drive)) == set(before) | (set(digests(work)) if command == "push" else set())
+
+
 # ---- the pipeline ----
 
 

@@ -36,7 +36,7 @@ class TrainParams(Params):
         "iam_lines",
         "ondb_lines",
         "iam_and_ondb_lines",
-    "corrected_lines",
+        "corrected_lines",
         "iam_paragraphs",
         "synth_paragraphs",
         "iam_and_synth_paragraphs",

@@ -1,0 +1,220 @@
+"""Reading real lines: what each way to run the network needs, for one line alone and for 32 together.
+
+Usage: python benchmarks/reading.py MODEL SAMPLES [LINES [RUNS]]
+
+MODEL is a checkpoint, SAMPLES a sample file; LINES (320) of its val split, evenly spread, are read, sorted by size and
+cut into batches as `Recognizer.read_crops` does it, RUNS (5) times after one that does not count. Each variant reads in
+a process of its own for each batch size, as a peak of memory (resident, of the whole process) stays.
+
+    torch           keys and values cached
+    torch compiled  the same, encoder and decoder step by `torch.compile`
+    onnxruntime     the export of MODEL
+    recomputed      the whole prefix anew for every token, greedy decoding alone
+
+and where there is a GPU, torch on that too. A variant that fails is left out, and why is said. For each: seconds of
+encoding, of greedy decoding and of the joint search, medians over the runs; lines a second of encoding and one of these
+together; the multiplications of a line in billions (torch's flop counter, halved; padding counts) and how many of those
+a second; and of how many lines the text is not that of `torch`.
+"""
+
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from machine import ROOT, save
+from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+sys.path.insert(0, str(ROOT))
+from decoding import recompute
+
+from textrec.charset import END
+from textrec.dataset import pad
+from textrec.decoding import BEAM, CTC_WEIGHT, greedy, joint_search
+from textrec.export import export
+from textrec.model import Encoded
+from textrec.onnx_network import OnnxNetwork
+from textrec.recognizer import Recognizer
+from textrec.samples import read_split
+
+BATCHES = (1, 32)
+VARIANTS = ("torch", "torch compiled", "onnxruntime", "recomputed")
+ON_GPU = ("torch on GPU", "torch compiled on GPU")
+Batches = list[tuple[Tensor, Tensor]]
+
+
+def batches(samples: str, lines: int, size: int) -> Batches:
+    """Images and sizes as by `dataset.pad`, the largest first."""
+    split = read_split(samples, "val")
+    chosen = np.linspace(0, len(split) - 1, min(lines, len(split))).astype(int)
+    crops = sorted((split.image(index) for index in chosen), key=lambda crop: -crop.size)
+    return [pad(crops[start : start + size]) for start in range(0, len(crops), size)]
+
+
+def network(variant: str, model: str, exported: str) -> Any:
+    """What decodes: see `decoding.Network`."""
+    if variant == "onnxruntime":
+        return OnnxNetwork.load(exported)[0]
+    found = Recognizer.load(model, device="cuda" if variant in ON_GPU else "cpu").model
+    if "compiled" in variant:
+        found.encode = torch.compile(found.encode, dynamic=True)
+        found.next_token = torch.compile(found.next_token, dynamic=True)
+    return found
+
+
+def searches(variant: str, net: Any, encoded: Encoded) -> dict[str, Callable[[], Tensor]]:
+    """By name: what gives the tokens."""
+    if variant == "recomputed":
+        length = greedy(net, encoded)[0].shape[1]  # ended when all rows have ended
+        return {"greedy": lambda: recompute(net, encoded, length)}
+    found = {"greedy": lambda: greedy(net, encoded)[0]}
+    if net.has_ctc:
+        found["joint"] = lambda: joint_search(net, encoded, beam=BEAM, ctc_weight=CTC_WEIGHT)[0]
+    return found
+
+
+@torch.inference_mode()
+def read(variant: str, net: Any, data: Batches) -> tuple[dict[str, float], dict[str, list[list[int]]]]:
+    """One run: seconds of each part, and the tokens of each search."""
+    seconds: dict[str, float] = {}
+    tokens: dict[str, list[list[int]]] = {}
+
+    def timed(part: str, function: Callable[[], Any]) -> Any:
+        start = now()
+        result = function()
+        seconds[part] = seconds.get(part, 0.0) + now() - start
+        return result
+
+    for images, sizes in data:
+        encoded = timed("encoding", lambda: net.encode(images.to(net.device), sizes.to(net.device)))  # noqa: B023
+        for name, search in searches(variant, net, encoded).items():
+            tokens.setdefault(name, []).extend(timed(name, search).tolist())
+    return seconds, tokens
+
+
+def now() -> float:
+    """Seconds, once the GPU has done what it was given."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+def measure(variant: str, size: int, model: str, samples: str, exported: str, lines: int, runs: int) -> dict[str, Any]:
+    """The figures of one variant, in a process of its own."""
+    data, net = batches(samples, lines, size), network(variant, model, exported)
+    found = [read(variant, net, data) for _ in range(runs + 1)]
+    seconds = {part: statistics.median(run[part] for run, _ in found[1:]) for part in found[0][0]}
+    row: dict[str, Any] = {"seconds": seconds, "peak_mib": peak_mib(), "tokens": found[-1][1]}
+    if variant in ON_GPU:
+        row["peak_gpu_mib"] = torch.cuda.max_memory_allocated() / 2**20
+    return row
+
+
+def peak_mib() -> float:
+    """Of this process; what getrusage tells a child begins with its parent's."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
+
+@torch.inference_mode()
+def giga_macs(model: str, data: Batches) -> dict[str, float]:
+    """Billions of multiplications of all lines by part, with attention and LSTM taken apart so that torch sees them."""
+    net, counts = Recognizer.load(model).model, {}
+
+    def counted(part: str, function: Callable[[], Any]) -> Any:
+        with FlopCounterMode(display=False) as counter:
+            result = function()
+        counts[part] = counts.get(part, 0.0) + counter.get_total_flops() / 2e9
+        return result
+
+    warnings.filterwarnings("ignore", "TF32 acceleration")
+    with torch.backends.mkldnn.flags(enabled=False), sdpa_kernel(SDPBackend.MATH):
+        for images, sizes in data:
+            encoded = counted("encoding", lambda: net.encode(images, sizes))  # noqa: B023
+            for name, search in searches("torch", net, encoded).items():
+                counted(name, search)
+    return counts
+
+
+def in_process(variant: str, size: int, arguments: list[str]) -> dict[str, Any] | None:
+    """What `measure` gives, or None where it fails."""
+    command = [sys.executable, __file__, "--measure", variant, str(size), *arguments]
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    if process.returncode:
+        print(f"{variant}, batch {size}: failed, {process.stderr.strip().splitlines()[-1]}")
+        return None
+    return json.loads(process.stdout.splitlines()[-1])
+
+
+def summary(row: dict[str, Any], macs: dict[str, float], lines: int) -> dict[str, Any]:
+    """Seconds as what one compares."""
+    seconds = row["seconds"]
+    together = {name: seconds["encoding"] + seconds[name] for name in seconds if name != "encoding"}
+    return row | {
+        "lines_per_second": {name: lines / time for name, time in together.items()},
+        "milliseconds_per_line": {name: 1000 * time / lines for name, time in together.items()},
+        "gmacs_per_second": {part: macs[part] / time for part, time in seconds.items()},
+    }
+
+
+def main() -> None:
+    """Measure, print, save."""
+    model, samples = sys.argv[1:3]
+    lines = int(sys.argv[3]) if len(sys.argv) > 3 else 320
+    runs = int(sys.argv[4]) if len(sys.argv) > 4 else 5
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        exported = str(Path(folder) / "model.zip")
+        export(Recognizer.load(model), exported)
+        for size in BATCHES:
+            data = batches(samples, lines, size)
+            macs = giga_macs(model, data)
+            expected: dict[str, list[list[int]]] = {}
+            for variant in (*VARIANTS, *(ON_GPU if torch.cuda.is_available() else ())):
+                row = in_process(variant, size, [model, samples, exported, str(lines), str(runs)])
+                if row is None:
+                    continue
+                tokens = row.pop("tokens")
+                expected = expected or tokens
+                row["other_texts"] = {name: differing(tokens[name], expected[name]) for name in tokens}
+                row |= {"variant": variant, "batch": size, "gmacs_per_line": {k: v / lines for k, v in macs.items()}}
+                rows.append(summary(row, macs, lines))
+                print(described(rows[-1]))
+    save("reading", {"lines": lines, "runs": runs, "rows": rows})
+
+
+def differing(tokens: list[list[int]], expected: list[list[int]]) -> int:
+    """How many rows are not the same up to `<END>`."""
+
+    def text(row: list[int]) -> list[int]:
+        return row[: row.index(END)] if END in row else row
+
+    return sum(text(row) != text(other) for row, other in zip(tokens, expected, strict=True))
+
+
+def described(row: dict[str, Any]) -> str:
+    """One line to print."""
+    rates = ", ".join(
+        f"{name} {rate:.1f} lines/s ({row['milliseconds_per_line'][name]:.1f} ms, {row['other_texts'][name]} other)"
+        for name, rate in row["lines_per_second"].items()
+    )
+    macs = ", ".join(f"{part} {rate:.1f}" for part, rate in row["gmacs_per_second"].items())
+    return f"{row['variant']}, batch {row['batch']}: {rates}; GMAC/s: {macs}; {row['peak_mib']:.0f} MiB"
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "--measure":
+        variant, size, model, samples, exported, lines, runs = sys.argv[2:]
+        print(json.dumps(measure(variant, int(size), model, samples, exported, int(lines), int(runs))))
+    else:
+        main()
