@@ -2,14 +2,15 @@
 
 Usage: python benchmarks/reading.py MODEL SAMPLES [LINES [RUNS]]
 
-MODEL is a checkpoint, SAMPLES a sample file; LINES (320) of its val split, evenly spread, are read, sorted by size and
-cut into batches as `Recognizer.read_crops` does it, RUNS (5) times after one that does not count. Each variant reads in
+MODEL is a checkpoint, SAMPLES a sample file; LINES (500) of its val split, evenly spread, are read, sorted by size and
+cut into batches as `Recognizer.read_crops` does it, RUNS (3) times after one that does not count. Each variant reads in
 a process of its own for each batch size, as a peak of memory (resident, of the whole process) stays.
 
     torch           keys and values cached
     torch compiled  the same, encoder and decoder step by `torch.compile`
     onnxruntime     the export of MODEL
-    recomputed      the whole prefix anew for every token, greedy decoding alone
+    recomputed      the whole prefix anew for every token, greedy decoding alone, of every 16th line
+    read_crops      `Recognizer.read_crops`, which has a batch on each core: lines a second by either search
 
 and where there is a GPU, torch on that too. A variant that fails is left out, and why is said. For each: seconds of
 encoding, of greedy decoding and of the joint search, medians over the runs; lines a second of encoding and one of these
@@ -48,17 +49,22 @@ from textrec.recognizer import Recognizer
 from textrec.samples import read_split
 
 BATCHES = (1, 32)
-VARIANTS = ("torch", "torch compiled", "onnxruntime", "recomputed")
+VARIANTS = ("torch", "torch compiled", "onnxruntime", "recomputed", "read_crops")
+EVERY = 16  # of the lines are read by recomputing, which takes its time
 ON_GPU = ("torch on GPU", "torch compiled on GPU")
 Batches = list[tuple[Tensor, Tensor]]
 
 
-def batches(samples: str, lines: int, size: int) -> Batches:
-    """Images and sizes as by `dataset.pad`, the largest first."""
+def crops(samples: str, lines: int, every: int = 1) -> list[np.ndarray]:
+    """Each `every`th of so many lines, the largest first."""
     split = read_split(samples, "val")
     chosen = np.linspace(0, len(split) - 1, min(lines, len(split))).astype(int)
-    crops = sorted((split.image(index) for index in chosen), key=lambda crop: -crop.size)
-    return [pad(crops[start : start + size]) for start in range(0, len(crops), size)]
+    return sorted((split.image(index) for index in chosen), key=lambda crop: -crop.size)[::every]
+
+
+def batches(images: list[np.ndarray], size: int) -> Batches:
+    """Images and sizes as by `dataset.pad`."""
+    return [pad(images[start : start + size]) for start in range(0, len(images), size)]
 
 
 def network(variant: str, model: str, exported: str) -> Any:
@@ -111,13 +117,29 @@ def now() -> float:
 
 def measure(variant: str, size: int, model: str, samples: str, exported: str, lines: int, runs: int) -> dict[str, Any]:
     """The figures of one variant, in a process of its own."""
-    data, net = batches(samples, lines, size), network(variant, model, exported)
+    images = crops(samples, lines, EVERY if variant == "recomputed" else 1)
+    if variant == "read_crops":
+        return side_by_side(Recognizer.load(model), images, size, runs)
+    data, net = batches(images, size), network(variant, model, exported)
     found = [read(variant, net, data) for _ in range(runs + 1)]
     seconds = {part: statistics.median(run[part] for run, _ in found[1:]) for part in found[0][0]}
     row: dict[str, Any] = {"seconds": seconds, "peak_mib": peak_mib(), "tokens": found[-1][1]}
     if variant in ON_GPU:
         row["peak_gpu_mib"] = torch.cuda.max_memory_allocated() / 2**20
     return row
+
+
+def side_by_side(recognizer: Recognizer, images: list[np.ndarray], size: int, runs: int) -> dict[str, Any]:
+    """Lines a second of `read_crops`, as a user has them."""
+    rates = {}
+    for name, beam in (("greedy", 1), ("joint", BEAM)):
+        seconds = []
+        for _ in range(runs + 1):
+            start = now()
+            recognizer.read_crops(images, batch_size=size, beam=beam)
+            seconds.append(now() - start)
+        rates[name] = len(images) / statistics.median(seconds[1:])
+    return {"lines_per_second": rates, "peak_mib": peak_mib()}
 
 
 def peak_mib() -> float:
@@ -156,40 +178,47 @@ def in_process(variant: str, size: int, arguments: list[str]) -> dict[str, Any] 
     return json.loads(process.stdout.splitlines()[-1])
 
 
-def summary(row: dict[str, Any], macs: dict[str, float], lines: int) -> dict[str, Any]:
-    """Seconds as what one compares."""
-    seconds = row["seconds"]
+def summary(row: dict[str, Any], macs: dict[str, float]) -> dict[str, Any]:
+    """Seconds as what one compares; macs: billions a line."""
+    seconds, lines = row["seconds"], row["lines"]
     together = {name: seconds["encoding"] + seconds[name] for name in seconds if name != "encoding"}
     return row | {
         "lines_per_second": {name: lines / time for name, time in together.items()},
+        "encoded_per_second": lines / seconds["encoding"],
         "milliseconds_per_line": {name: 1000 * time / lines for name, time in together.items()},
-        "gmacs_per_second": {part: macs[part] / time for part, time in seconds.items()},
+        "gmacs_per_line": macs,
+        "gmacs_per_second": {part: lines * macs[part] / time for part, time in seconds.items()},
     }
 
 
 def main() -> None:
     """Measure, print, save."""
     model, samples = sys.argv[1:3]
-    lines = int(sys.argv[3]) if len(sys.argv) > 3 else 320
-    runs = int(sys.argv[4]) if len(sys.argv) > 4 else 5
+    lines = int(sys.argv[3]) if len(sys.argv) > 3 else 500
+    runs = int(sys.argv[4]) if len(sys.argv) > 4 else 3
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         exported = str(Path(folder) / "model.zip")
         export(Recognizer.load(model), exported)
         for size in BATCHES:
-            data = batches(samples, lines, size)
-            macs = giga_macs(model, data)
+            images = crops(samples, lines)
+            lines, macs = len(images), giga_macs(model, batches(images, size))
             expected: dict[str, list[list[int]]] = {}
             for variant in (*VARIANTS, *(ON_GPU if torch.cuda.is_available() else ())):
                 row = in_process(variant, size, [model, samples, exported, str(lines), str(runs)])
                 if row is None:
                     continue
-                tokens = row.pop("tokens")
-                expected = expected or tokens
-                row["other_texts"] = {name: differing(tokens[name], expected[name]) for name in tokens}
-                row |= {"variant": variant, "batch": size, "gmacs_per_line": {k: v / lines for k, v in macs.items()}}
-                rows.append(summary(row, macs, lines))
-                print(described(rows[-1]))
+                row |= {"variant": variant, "batch": size}
+                if variant == "read_crops":
+                    rows.append(row)
+                else:
+                    every = EVERY if variant == "recomputed" else 1
+                    tokens = row.pop("tokens")
+                    expected = expected or tokens
+                    row["other_texts"] = {name: differing(tokens[name], expected[name][::every]) for name in tokens}
+                    row["lines"] = len(tokens["greedy"])
+                    rows.append(summary(row, {part: value / lines for part, value in macs.items()}))
+                print(described(rows[-1]), flush=True)
     save("reading", {"lines": lines, "runs": runs, "rows": rows})
 
 
@@ -204,12 +233,12 @@ def differing(tokens: list[list[int]], expected: list[list[int]]) -> int:
 
 def described(row: dict[str, Any]) -> str:
     """One line to print."""
-    rates = ", ".join(
-        f"{name} {rate:.1f} lines/s ({row['milliseconds_per_line'][name]:.1f} ms, {row['other_texts'][name]} other)"
-        for name, rate in row["lines_per_second"].items()
-    )
-    macs = ", ".join(f"{part} {rate:.1f}" for part, rate in row["gmacs_per_second"].items())
-    return f"{row['variant']}, batch {row['batch']}: {rates}; GMAC/s: {macs}; {row['peak_mib']:.0f} MiB"
+    rates = ", ".join(f"{name} {rate:.1f} lines/s" for name, rate in row["lines_per_second"].items())
+    text = f"{row['variant']}, batch {row['batch']}: {rates}; {row['peak_mib']:.0f} MiB"
+    if "other_texts" in row:
+        macs = ", ".join(f"{part} {rate:.1f}" for part, rate in row["gmacs_per_second"].items())
+        text += f"; other texts {row['other_texts']}; GMAC/s: {macs}"
+    return text
 
 
 if __name__ == "__main__":
