@@ -8,7 +8,7 @@ from textrec.runtime import TextrecError
 
 def test_predictions_survive_their_file(tmp_path: Path) -> None:
     readings = {"ar": 'a "b"\nc', "ctc": "", "joint": "ä"}
-    predictions = [Prediction(f"s-{i}", "w", bool(i), "truth", "ä", 0.5, readings) for i in range(2)]
+    predictions = [Prediction(f"s-{i}", "w", bool(i), "truth", "ä", 0.5, [0.25], readings) for i in range(2)]
     write_predictions(tmp_path / "test.jsonl", predictions)
     assert read_predictions(tmp_path / "test.jsonl") == predictions
 
@@ -17,7 +17,7 @@ def test_predictions_survive_their_file(tmp_path: Path) -> None:
     ("content", "problem"),
     [
         ("", "test.jsonl: holds no predictions; run `dvc repro -f predict`"),
-        ('{"id": "s-0"}\n', "test.jsonl: not predictions of this version .*missing 6 .*; run `dvc repro -f predict`"),
+        ('{"id": "s-0"}\n', "test.jsonl: not predictions of this version .*missing 7 .*; run `dvc repro -f predict`"),
         ('{"id": "s-0"\n', "test.jsonl: not predictions of this version .*; run `dvc repro -f predict`"),
     ],
 )
