@@ -162,7 +162,8 @@ def _load(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise TextrecError(f"{path}: not found; run `dvc repro` to train it or `dvc pull` to get it") from None
     except Exception as error:  # a damaged file makes torch raise whatever comes up
-        raise TextrecError(f"{damaged} ({str(error).partition('.')[0] or type(error).__name__})") from None
+        reason = " ".join(str(error).partition(".")[0].split()) or type(error).__name__
+        raise TextrecError(f"{damaged} ({reason})") from None
     if not isinstance(content, dict) or "format" not in content:
         raise TextrecError(f"{damaged} (it does not say its format)")
     if content["format"] != FORMAT:
