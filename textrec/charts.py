@@ -6,6 +6,8 @@ from typing import Literal, NamedTuple
 
 from markupsafe import Markup
 
+from textrec.page import round_up
+
 # Pixels at which it is drawn; it scales with the page.
 WIDTH, HEIGHT = 420, 340
 LEFT, RIGHT, TOP, BOTTOM = 62, 22, 12, 52  # margins, for the axes' labels
@@ -35,9 +37,7 @@ class Axis(NamedTuple):
 def axis(label: str, values: Sequence[float]) -> Axis:
     """An axis that shows all values, from tick to tick: seven or so at most, 1, 2 or 5 of a decimal place apart."""
     low, high = min(values), max(values)
-    least = max(high - low, 0.01) / 6
-    unit = 10 ** math.floor(math.log10(least))
-    step = next(step for step in (unit, 2 * unit, 5 * unit, 10 * unit) if step >= least)
+    step = round_up(max(high - low, 0.01) / 6)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     ticks = [round(index * step, 6) for index in range(first, max(last, first + 1) + 1)]
     return Axis(label, ticks[0], ticks[-1], ticks)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from textrec.files import Entry, Opened, open_file, paths, write_xml
-from textrec.runtime import TextrecError, fail, run
+from textrec.runtime import TextrecError, fail, run, usable_cores
 
 if TYPE_CHECKING:  # torch takes seconds to import, in which a wrong option or Ctrl-C is to be answered
     from textrec.recognizer import Recognizer
@@ -37,7 +37,7 @@ def read_images(args: argparse.Namespace) -> int:
     counts = {"read": 0, "rejected": 0, "failed": 0}
     size = WINDOW * args.batch_size
     files = iter(tqdm(paths(args.images), desc="read", unit="file", disable=None))
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None) as pool:
+    with ThreadPoolExecutor(usable_cores()) as pool:
 
         def ahead() -> list[Future[Opened]]:
             return [pool.submit(open_file, path, recognizer) for path in islice(files, size)]

@@ -41,7 +41,7 @@ def text_losses(trained: TrainedModel, encoded: Encoded, texts: Sequence[str]) -
     model, device = trained.model, encoded.limit.device
     rows = [torch.tensor([START, *trained.charset.encode(text), END], device=device) for text in texts]
     tokens = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=PAD)
-    if model.ctc_output is None:
+    if not model.has_ctc:
         logits = model.decode(encoded, tokens[:, :-1]).float().transpose(1, 2)
         return functional.cross_entropy(logits, tokens[:, 1:], ignore_index=PAD, reduction="none").sum(1)
     lengths = torch.tensor([len(text) for text in texts], device=device)

@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import zipfile
 import zlib
 from pathlib import Path
@@ -15,7 +14,7 @@ from torch.nn import functional
 from textrec.layers import Cache
 from textrec.model import Encoded, ModelConfig
 from textrec.params import validate
-from textrec.runtime import TextrecError
+from textrec.runtime import TextrecError, usable_cores
 
 FORMAT = 1
 DESCRIPTION = "textrec.json"  # all but the weights, as in a checkpoint
@@ -51,7 +50,7 @@ class OnnxNetwork:
         content = _describe(Path(path), members[DESCRIPTION])
         config = validate(content["model"], ModelConfig, where=f"{path}: model")
         graphs = {"encoder": members[ENCODER], "decoder": members[DECODER]}
-        threads = threads or _usable_cores()
+        threads = threads or usable_cores()
         try:
             return cls(config, line_height=content["line_height"], **graphs, threads=threads), content
         except TextrecError:
@@ -140,10 +139,6 @@ class _Graph:
         values = {name: self._value.from_dlpack(tensor.contiguous()) for name, tensor in inputs.items()}
         found = self._session.run_with_ort_values(self.outputs, values)
         return {name: torch.from_dlpack(value) for name, value in zip(self.outputs, found, strict=True)}
-
-
-def _usable_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _read(path: Path) -> dict[str, bytes]:

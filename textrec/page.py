@@ -114,11 +114,11 @@ def _edges(values: np.ndarray) -> np.ndarray:
     """Edges of about BARS bars, at round numbers, that hold all values but TAIL."""
     low, high = float(values.min()), float(np.quantile(values, 1 - TAIL))
     whole = (values == np.rint(values)).all()
-    step = max(_round_up((high - low) / BARS), 1.0 if whole else 0.0) or 1.0
+    step = max(round_up((high - low) / BARS), 1.0 if whole else 0.0) or 1.0
     return np.arange(math.floor(low / step), math.floor(high / step) + 2) * step
 
 
-def _round_up(step: float) -> float:
+def round_up(step: float) -> float:
     """The smallest of 1, 2 and 5 times a power of ten that is no less than `step`; 0 for 0."""
     power = 10.0 ** math.floor(math.log10(step)) if step else 0.0
     return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= step * 0.999)
@@ -154,7 +154,7 @@ def _bars(counts: list[int], edges: np.ndarray, unit: str, counted: str, summary
     parts = [bar.format(LEFT + n * across, base - tall, across - 1, tall) for n, tall in enumerate(talls)]
     parts.append(Markup('<path d="M{} {}V{}H{}"/>').format(LEFT, TOP, base, right))
     word = Markup('<text x="{:.1f}" y="{}" text-anchor="{}">{}</text>')
-    every = max(1, _round_up(len(counts) / TICKS)) * (edges[1] - edges[0])
+    every = max(1, round_up(len(counts) / TICKS)) * (edges[1] - edges[0])
     ticks = [n for n, edge in enumerate(edges) if math.isclose(edge / every, round(edge / every), abs_tol=1e-6)]
     parts += [word.format(LEFT + n * across, base + 16, "middle", f"{edges[n]:g}") for n in ticks]
     parts += [word.format(LEFT - 5, y + 4, "end", value) for value, y in ((0, base), (most, TOP))]

@@ -200,10 +200,15 @@ def count_lines(ink: np.ndarray) -> int:
     return max(1, round(height / pitch + 0.4))  # the first line's ascenders and the last one's descenders are missing
 
 
+def _pieces(ink: np.ndarray) -> tuple[np.ndarray, int]:
+    """What hangs together in bool (height, width), also by corners: int (height, width), 0 beside; and how many."""
+    labelled: Any = ndimage.label(ink, np.ones((3, 3)))  # typed as if it gave a number alone
+    return labelled
+
+
 def _stroke_height(ink: np.ndarray) -> float:
     """How high what hangs together is, in pixels: half of the ink is in higher pieces."""
-    labelled: Any = ndimage.label(ink, np.ones((3, 3)))  # typed as if it gave a number alone
-    labels, count = labelled
+    labels, count = _pieces(ink)
     objects: Any = ndimage.find_objects(labels)
     heights = np.array([rows.stop - rows.start for rows, _ in objects])
     sizes = np.bincount(labels.ravel(), minlength=count + 1)[1:]
@@ -273,8 +278,7 @@ def _ink(small: Image.Image) -> tuple[np.ndarray, tuple[int, int, int, int]] | N
     if most < FAINTEST:
         return None
     mask = dark > paper + max(0.35 * most, 4 * noise, FAINTEST / 2)
-    labelled: Any = ndimage.label(mask, np.ones((3, 3)))  # typed as if it gave a number alone
-    labels, count = labelled
+    labels, count = _pieces(mask)
     sizes = np.bincount(labels.ravel(), minlength=count + 1)
     sizes[0] = 0
     order = np.argsort(sizes)

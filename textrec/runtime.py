@@ -107,6 +107,11 @@ def _rounded(value: Any, digits: int) -> Any:
     return value
 
 
+def usable_cores() -> int:
+    """How many cores this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def parallel_map(
     function: Callable[[Item], Result],
     items: Iterable[Item],
@@ -120,9 +125,7 @@ def parallel_map(
 
     `function` must be importable by name (or a `functools.partial` of such). Results do not depend on `workers`.
     """
-    workers = workers or len(
-        os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
-    )
+    workers = workers or usable_cores()
     progress = {"total": total, "desc": description, "unit": unit, "disable": None}  # None: no bar where no terminal
     if workers == 1:
         yield from tqdm(map(function, items), **progress)

@@ -75,7 +75,7 @@ class Training(lightning.LightningModule):
         self.log("val/loss", loss, sync_dist=True, batch_size=len(truth))
         self.log("val/cer", self.cer, on_epoch=True, prog_bar=True)
         self.log("val/wer", self.wer, on_epoch=True)
-        if self.model.ctc_output is not None:
+        if self.model.has_ctc:
             self.ctc_cer.update(self._texts(ctc_greedy(self.model.ctc(encoded), encoded.step_count)[0]), truth)
             self.log("val/ctc_cer", self.ctc_cer, on_epoch=True)
         return {"truth": truth, "read": read}
@@ -83,7 +83,7 @@ class Training(lightning.LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Print one line, for logs as for terminals."""
         if self.trainer.state.fn == "fit" and not self.trainer.sanity_checking:
-            ctc = f" (CTC {self.ctc_cer.compute():.4f})" if self.model.ctc_output is not None else ""
+            ctc = f" (CTC {self.ctc_cer.compute():.4f})" if self.model.has_ctc else ""
             rates = f"val CER {self.cer.compute():.4f}{ctc}, WER {self.wer.compute():.4f}"
             self.print(f"epoch {self.current_epoch}: {rates}")
 
