@@ -159,6 +159,8 @@ def test_lines_of_xml_are_read_and_written(run: Run, lines_model: Path, tmp_path
     written = (tmp_path / "read/page.xml").read_text()
     assert all(f"<Unicode>{record['text']}</Unicode>" in written for record in records[:2])
     assert written.count("<TextEquiv") == 2
+    run("read", "page.xml", "--model", lines_model, "--min-confidence", 1)  # nothing is so sure
+    assert (tmp_path / "page.xml").read_text() == PAGE
     run("read", "page.xml", "--model", lines_model)
     assert (tmp_path / "page.xml").read_text() == written
 
