@@ -20,6 +20,7 @@ check: .venv/test
 	ruff format --check
 	ruff check
 	pyright
+	lint-imports
 
 # A page over models/model.ckpt, in the browser.
 app: .venv/app
@@ -27,7 +28,7 @@ app: .venv/app
 
 # Log in to Google Drive, once. Without google_drive_credentials.json it prints how to get that.
 gdrive-login: .venv/repro
-	@python -m textrec.credentials login
+	@python -m textrec.gdrive_setup login
 
 # dvc pull and dvc push, which by themselves wait without end for a Drive that does not answer.
 pull push: .venv/repro
@@ -35,7 +36,7 @@ pull push: .venv/repro
 
 # make gdrive-remote FOLDER=<link or id of a Drive folder>: DVC's default remote; without FOLDER, the one that is it.
 gdrive-remote: .venv/repro
-	@python -m textrec.credentials remote '$(FOLDER)'
+	@python -m textrec.gdrive_setup remote '$(FOLDER)'
 
 .venv/repro .venv/app .venv/test: .venv/%: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

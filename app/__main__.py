@@ -11,8 +11,8 @@ import numpy as np
 from PIL import Image
 
 from app.reader import Card, Reader
-from textrec.runtime import TextrecError, run
-from textrec.samples import read_split
+from textrec.base.runtime import TextrecError, run
+from textrec.datasets.samples import read_split
 
 LARGEST_FILE = "20mb"
 LONGEST_QUEUE = 16  # readings that wait
@@ -43,7 +43,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _serve(reader: Reader, arguments: argparse.Namespace, folder: Path) -> None:
-    from app.page import CSS, THEME, build
+    from app.browser import CSS, THEME, build
 
     page = build(reader, arguments.model, corrected=arguments.corrected, examples=_examples(reader.card, folder))
     page.queue(max_size=LONGEST_QUEUE, default_concurrency_limit=1)

@@ -9,11 +9,11 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from textrec.charset import Charset
-from textrec.runtime import TextrecError
+from textrec.base.charset import Charset
+from textrec.base.runtime import TextrecError
 
 if TYPE_CHECKING:
-    from textrec.recognizer import Recognizer
+    from textrec.reading.recognizer import Recognizer
 
 
 class Card(NamedTuple):
@@ -40,7 +40,7 @@ class Card(NamedTuple):
 
 
 class Read(NamedTuple):
-    """What was read: as `textrec.recognizer.Reading`."""
+    """What was read: as `textrec.reading.recognizer.Reading`."""
 
     text: str
     confidence: float
@@ -106,7 +106,7 @@ class Reader:
 
 def _work(model: Path, connection: Connection) -> None:
     """Send the card, then for each path that comes a Read; a TextrecError instead where there is none."""
-    from textrec.recognizer import Recognizer
+    from textrec.reading.recognizer import Recognizer
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is for the page to end
     try:

@@ -9,8 +9,8 @@ import yaml
 from markupsafe import Markup
 
 from app.reader import Card, Read
-from textrec.errors_page import DOUBTS, SIGNS, doubt
-from textrec.report import read_json
+from textrec.base.runtime import read_json
+from textrec.reports.errors_page import DOUBTS, SIGNS, doubt
 
 MOST_DOUBTFUL = 6  # characters named below a reading
 METRICS, LOCK = "metrics/test.json", "dvc.lock"

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from textrec.charset import PAD
-from textrec.dataset import Batch
-from textrec.layers import sinusoids
+from textrec.base.charset import PAD
+from textrec.network.batches import Batch
+from textrec.network.layers import sinusoids
 
 HEADS, LAYERS = 4, 4  # of the decoders of both
 LENGTH = 89  # tokens of a line, the longest of IAM's and <START> and <END>

@@ -23,6 +23,8 @@ import yaml
 from machine import ROOT, measure, save
 from PIL import Image
 
+from textrec.base.runtime import usable_cores
+
 ARCHIVE = Path("data/raw/iamdb.zip")
 RUNS = 5  # of each, in alternation
 SHARES = (0.25, 0.5, 1.0)  # of the forms, for memory
@@ -43,7 +45,7 @@ def decode_all() -> None:
     """The yardstick."""
     with zipfile.ZipFile(ARCHIVE) as archive:
         names = [name for name in archive.namelist() if name.startswith("forms/")]
-    with multiprocessing.Pool(len(os.sched_getaffinity(0))) as pool:
+    with multiprocessing.Pool(usable_cores()) as pool:
         for _ in pool.imap(decode, names, chunksize=4):
             pass
 

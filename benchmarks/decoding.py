@@ -14,11 +14,11 @@ import torch
 from machine import ROOT, save
 
 sys.path.insert(0, str(ROOT))
-from textrec.charset import END, PARAGRAPH_CHARACTERS, START, Charset
-from textrec.decoding import greedy
-from textrec.model import Encoded, ModelConfig, ResNetTransformer
-from textrec.params import load
-from textrec.trained import TrainedModel
+from textrec.base.charset import END, PARAGRAPH_CHARACTERS, START, Charset
+from textrec.base.params import load
+from textrec.network.decoding import greedy
+from textrec.network.model import Encoded, ModelConfig, ResNetTransformer
+from textrec.network.trained import TrainedModel
 
 # tokens, batch, image height and width, runs: a line, and a paragraph of 13 lines of 52 characters at 28 pixels a line
 CASES = ((89, 32, 28, 800, 5), (682, 8, 364, 640, 1))

@@ -21,15 +21,15 @@ import numpy as np
 from machine import ROOT
 from PIL import Image
 
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests/support")]
 LEFT = 16 << 20  # pixels: a picture whose header is damaged may say that it is larger, which takes time, and no more
 
 
 def examples() -> dict[str, bytes]:
     """Sound files of all kinds, by a name with their suffix."""
     from networks import recognizer
-    from test_pagexml import ALTO_SOURCE, PAGE_SOURCE
-    from test_pictures import LINE
+    from text_images import LINE
+    from xml_pages import ALTO_SOURCE, PAGE_SOURCE
 
     files = {}
     for kind in ("PNG", "JPEG", "TIFF", "WEBP", "GIF", "BMP", "PPM", "PDF"):
@@ -75,12 +75,13 @@ def child(folder: Path, seed: int) -> None:
     """Read damaged files, from a seed on, for ever; a line of JSON for each."""
     import torch
     from networks import recognizer
-    from test_pictures import LINE
+    from text_images import LINE
 
-    from textrec import cli, pictures
-    from textrec import files as intake
-    from textrec.recognizer import Recognizer
-    from textrec.runtime import TextrecError
+    from textrec import cli
+    from textrec.base.runtime import TextrecError
+    from textrec.pages import pictures
+    from textrec.reading import files as intake
+    from textrec.reading.recognizer import Recognizer
 
     warnings.simplefilter("ignore")  # Pillow's, of odd metadata
     logging.disable()

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from machine import ROOT, measure, save
 
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(ROOT / "tests/support"))
 
 from drive_server import Drive
 from projects import DriveProject, artifacts
@@ -33,8 +33,8 @@ TRAINING = ("train", "predict", "evaluate")
 FETCH = """
 import sys
 from pathlib import Path
-from textrec.fetch import fetch
-from textrec.gdrive import DriveParams, find, session
+from textrec.archives.fetch import fetch
+from textrec.archives.gdrive import DriveParams, find, session
 
 with session() as client:
     file = find(client, DriveParams(folder=None, files={"iamdb.zip": sys.argv[1]}), {})["iamdb.zip"]
@@ -55,7 +55,7 @@ def pull_slowly(folder: Path) -> dict[str, float]:
             (folder / name).write_bytes(os.urandom(SMALL))
         project.dvc("add", "--quiet", *names)
         log_in(project)
-        project("python", "-m", "textrec.credentials", "remote", drive.add_folder("textrec"))
+        project("python", "-m", "textrec.gdrive_setup", "remote", drive.add_folder("textrec"))
         project.dvc("push")
         seconds: dict[float, list[float]] = {0: [], DELAY: []}
         for _ in range(RUNS):

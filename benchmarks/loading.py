@@ -16,14 +16,15 @@ from machine import ROOT, save
 from pytorch_lightning.callbacks import LambdaCallback
 from training_step import make_trainer, own_manner, quiet
 
-from textrec.charset import Charset
-from textrec.dataset import TextImages, loader
-from textrec.model import ModelConfig
-from textrec.params import load
-from textrec.recipe import TrainParams
-from textrec.samples import read_split
-from textrec.trained import TrainedModel
-from textrec.training import Training
+from textrec.base.charset import Charset
+from textrec.base.params import load
+from textrec.datasets.samples import read_split
+from textrec.network.batches import loader
+from textrec.network.model import ModelConfig
+from textrec.network.trained import TrainedModel
+from textrec.training.lightning_module import Training
+from textrec.training.recipe import TrainParams
+from textrec.training.recombination import RecombinedImages
 
 
 def main() -> None:
@@ -33,7 +34,7 @@ def main() -> None:
     params = load("train", TrainParams, ROOT / "params.yaml")
     split = read_split(sys.argv[1] if len(sys.argv) > 1 else ROOT / f"data/processed/{params.data}.h5", "train")
     charset = Charset(split.characters)
-    images = TextImages(split, charset, config, recombine=1.0, seed=params.seed)
+    images = RecombinedImages(split, charset, config, recombine=1.0, seed=params.seed)
     training = Training(TrainedModel.build(config, charset, line_height=split.line_height), params)
     starts, ends = [], []
     callback = LambdaCallback(

@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from textrec.base.runtime import usable_cores
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -16,8 +18,7 @@ def save(name: str, figures: Any) -> None:
     """Write benchmarks/results/<name>.json: the figures with machine and date."""
     path = ROOT / "benchmarks" / "results" / f"{name}.json"
     path.parent.mkdir(exist_ok=True)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    machine = {"processor": _processor(), "cores": cores, "python": platform.python_version()}
+    machine = {"processor": _processor(), "cores": usable_cores(), "python": platform.python_version()}
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
     path.write_text(json.dumps({"date": today, "machine": machine, "figures": figures}, indent=2) + "\n")
     print(f"saved to {path.relative_to(ROOT)}")

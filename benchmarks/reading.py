@@ -24,7 +24,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -40,14 +39,15 @@ from torch.utils.flop_counter import FlopCounterMode
 sys.path.insert(0, str(ROOT))
 from decoding import recompute
 
-from textrec.charset import END
-from textrec.dataset import pad
-from textrec.decoding import BEAM, CTC_WEIGHT, greedy, joint_search
-from textrec.export import export
-from textrec.model import Encoded
-from textrec.onnx_network import OnnxNetwork
-from textrec.recognizer import Recognizer
-from textrec.samples import read_split
+from textrec.base.charset import END
+from textrec.datasets.samples import read_split
+from textrec.network.batches import pad
+from textrec.network.decoding import BEAM, CTC_WEIGHT, greedy, joint_search
+from textrec.network.devices import now
+from textrec.network.model import Encoded
+from textrec.reading.export import export
+from textrec.reading.onnx_network import OnnxNetwork
+from textrec.reading.recognizer import Recognizer
 
 BATCHES = (1, 32)
 VARIANTS = ("torch", "torch compiled", "onnxruntime", "recomputed", "read_crops")
@@ -114,13 +114,6 @@ def read(variant: str, net: Any, data: Batches) -> tuple[dict[str, float], dict[
         for name, search in searches(variant, net, encoded).items():
             tokens.setdefault(name, []).extend(timed(name, search).tolist())
     return seconds, tokens
-
-
-def now() -> float:
-    """Seconds, once the GPU has done what it was given."""
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    return time.perf_counter()
 
 
 def measure(variant: str, size: int, model: str, samples: str, exported: str, lines: int, runs: int) -> dict[str, Any]:

@@ -40,16 +40,17 @@ from torch.utils.flop_counter import FlopCounterMode
 sys.path.insert(0, str(ROOT))
 from ancestors import LENGTH, course, original
 
-from textrec.charset import LINE_CHARACTERS, Charset
-from textrec.dataset import Batch, TextImages
-from textrec.model import ModelConfig
-from textrec.params import load
-from textrec.recipe import TrainParams
-from textrec.records import SPLITS, Sample
-from textrec.runs import trainer_options
-from textrec.samples import read_split, write_samples
-from textrec.trained import TrainedModel
-from textrec.training import Training, averaging
+from textrec.base.charset import LINE_CHARACTERS, Charset
+from textrec.base.params import load
+from textrec.base.records import SPLITS, Sample
+from textrec.datasets.samples import read_split, write_samples
+from textrec.network.batches import Batch, TextImages
+from textrec.network.devices import now
+from textrec.network.model import ModelConfig
+from textrec.network.trained import TrainedModel
+from textrec.training.lightning_module import Training, averaging
+from textrec.training.recipe import TrainParams
+from textrec.training.runs import trainer_options
 
 CHARSET = Charset(LINE_CHARACTERS)
 HEIGHT, WIDTH = 28, 800  # pixels
@@ -94,13 +95,6 @@ class Clock:
     def stop(self, *_: object) -> None:
         """The round is over."""
         self.rate = self.steps / (now() - self.start)
-
-
-def now() -> float:
-    """Seconds, once the GPU has done what it was given."""
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    return time.perf_counter()
 
 
 def quiet() -> None:

@@ -2,8 +2,8 @@
 
 from PIL import Image, ImageDraw, ImageFont
 
-from textrec.records import read_predictions
-from textrec.samples import read_split
+from textrec.base.records import read_predictions
+from textrec.datasets.samples import read_split
 
 LINES = range(3, 260, 37)
 SCALE = 2

@@ -2,9 +2,9 @@
 
 import itertools
 
-from textrec.corrections import corrected_lines, read_corrections
-from textrec.runtime import run, write_json
-from textrec.samples import read_split, write_training_samples
+from textrec.base.runtime import run, write_json
+from textrec.datasets.corrections import corrected_lines, read_corrections
+from textrec.datasets.samples import read_split, write_training_samples
 
 
 def main() -> None:

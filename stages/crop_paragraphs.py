@@ -1,10 +1,10 @@
 """Cut the handwritten paragraph of every form out of its image."""
 
-from textrec.charset import PARAGRAPH_CHARACTERS
-from textrec.crops import CropParams, crop_forms, crop_paragraph
-from textrec.params import load
-from textrec.runtime import run
-from textrec.samples import contact_sheet, write_samples
+from textrec.base.charset import PARAGRAPH_CHARACTERS
+from textrec.base.params import load
+from textrec.base.runtime import run
+from textrec.datasets.crops import CropParams, crop_forms, crop_paragraph
+from textrec.datasets.samples import contact_sheet, write_samples
 
 OUTPUT = "data/processed/iam_paragraphs.h5"
 

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from textrec.params import load
-from textrec.runtime import run, write_json
-from textrec.sources import DataParams, bring
+from textrec.archives.sources import DataParams, bring
+from textrec.base.params import load
+from textrec.base.runtime import run, write_json
 
 
 def main() -> None:

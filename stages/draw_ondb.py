@@ -1,10 +1,10 @@
 """Draw lines of on-line handwriting as crops to train on; validation and test are the real crops."""
 
-from textrec.params import load
-from textrec.records import read_forms
-from textrec.runtime import run, write_json
-from textrec.samples import contact_sheet, read_split, write_training_samples
-from textrec.strokes import DrawOndb, Report, draw_lines, read_lines, usable_lines
+from textrec.base.params import load
+from textrec.base.records import read_forms
+from textrec.base.runtime import run, write_json
+from textrec.datasets.samples import contact_sheet, read_split, write_training_samples
+from textrec.datasets.strokes import DrawOndb, Report, draw_lines, read_lines, usable_lines
 
 REAL = "data/processed/iam_lines.h5"
 OUTPUT = "data/processed/ondb_lines.h5"

@@ -4,14 +4,15 @@ from collections.abc import Sequence
 from itertools import zip_longest
 from pathlib import Path
 
-from textrec import metrics, reliability
-from textrec.errors_page import Mistake, errors_page
-from textrec.params import load
-from textrec.recipe import TrainParams
-from textrec.records import Prediction, read_predictions
-from textrec.report import read_json, summary
-from textrec.runtime import TextrecError, run, write_json
-from textrec.samples import Split, read_split
+from textrec.base.edit_distance import char_errors
+from textrec.base.params import load
+from textrec.base.records import Prediction, read_predictions
+from textrec.base.runtime import TextrecError, read_json, run, write_json
+from textrec.datasets.samples import Split, read_split
+from textrec.reports import metrics, reliability, tables
+from textrec.reports.errors_page import Mistake, errors_page
+from textrec.reports.summary import summary
+from textrec.training.recipe import TrainParams
 
 
 def main() -> None:
@@ -27,29 +28,29 @@ def main() -> None:
 
     curve = reliability.risk_coverage(predictions)
     outputs = {
-        "reports/decoders.json": metrics.by_decoder(predictions, speed, params),
-        "reports/writers.json": metrics.by_writer(predictions),
-        "reports/lengths.json": metrics.by_length(predictions),
-        "reports/characters.json": metrics.by_character(predictions),
-        "reports/confusions.json": metrics.confusions(predictions),
+        "reports/decoders.json": tables.by_decoder(predictions, speed, params),
+        "reports/writers.json": tables.by_writer(predictions),
+        "reports/lengths.json": tables.by_length(predictions),
+        "reports/characters.json": tables.by_character(predictions),
+        "reports/confusions.json": tables.confusions(predictions),
         "reports/calibration_characters.json": reliability.of_characters(predictions),
         "reports/calibration_samples.json": reliability.of_samples(predictions),
         "reports/risk_coverage.json": reliability.thinned(curve),
     }
     for path, rows in outputs.items():
         write_json(path, rows)
-    tables = {Path(path).stem: rows for path, rows in outputs.items()}
-    measured = metrics.headline(predictions, tables["decoders"], params)
+    shown = {Path(path).stem: rows for path, rows in outputs.items()}
+    measured = metrics.headline(predictions, shown["decoders"], params)
     measured["confidence"] = reliability.confidence_metrics(
-        tables["calibration_characters"], tables["calibration_samples"], curve
+        shown["calibration_characters"], shown["calibration_samples"], curve
     )
     write_json("metrics/test.json", measured)
 
-    errors = [metrics.char_errors(prediction.truth, prediction.read) for prediction in predictions]
+    errors = [char_errors(prediction.truth, prediction.read) for prediction in predictions]
     worst = sorted(range(len(errors)), key=lambda index: -errors[index])[: params.worst]
     mistakes = [Mistake(predictions[index], errors[index], split.image(index)) for index in worst if errors[index]]
-    errors_page("reports/errors.html", tables, mistakes)
-    print(summary(tables, measured))
+    errors_page("reports/errors.html", shown, mistakes)
+    print(summary(shown, measured))
 
 
 def check_samples(predictions: Sequence[Prediction], split: Split, data: str) -> None:

@@ -1,8 +1,8 @@
 """Take the glyphs out of EMNIST's archive, by split and character."""
 
-from textrec.emnist import ExtractEmnist, extract_glyphs
-from textrec.params import load
-from textrec.runtime import run
+from textrec.base.params import load
+from textrec.base.runtime import run
+from textrec.datasets.emnist import ExtractEmnist, extract_glyphs
 
 
 def main() -> None:

@@ -1,12 +1,12 @@
 """Look at the health of the data: labels that are likely wrong, samples unlike the others, what was dropped."""
 
-from textrec import health
-from textrec.iam import CORRECTIONS, Report, parse_forms
-from textrec.params import load
-from textrec.recipe import TrainParams
-from textrec.records import SPLITS
-from textrec.runtime import run
-from textrec.samples import read_split
+from textrec.base.params import load
+from textrec.base.records import SPLITS
+from textrec.base.runtime import run
+from textrec.datasets.iam import CORRECTIONS, Report, parse_forms
+from textrec.datasets.samples import read_split
+from textrec.reports import health
+from textrec.training.recipe import TrainParams
 
 ARCHIVE = "data/raw/iamdb.zip"
 
@@ -14,14 +14,13 @@ ARCHIVE = "data/raw/iamdb.zip"
 def main() -> None:
     """Write reports/data.html, and the labels to check as data."""
     # Not above: torch takes seconds to import, in which Ctrl-C must be answered as well.
-    import torch
-
-    from textrec.labels import judge
-    from textrec.trained import PredictParams, TrainedModel
+    from textrec.network.devices import best_device
+    from textrec.network.trained import PredictParams, TrainedModel
+    from textrec.reports.labels import judge
 
     params, batch_size = load("inspect_data", health.InspectData), load("predict", PredictParams).batch_size
     data = f"data/processed/{load('train', TrainParams).data}.h5"
-    trained = TrainedModel.load("models/model.ckpt", device="cuda" if torch.cuda.is_available() else "cpu")
+    trained = TrainedModel.load("models/model.ckpt", device=best_device())
     splits = {split: read_split(data, split) for split in SPLITS}
     judgements = {split: judge(trained, part, batch_size=batch_size) for split, part in splits.items()}
     labels = health.examine(splits, judgements)

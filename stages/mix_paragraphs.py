@@ -1,7 +1,7 @@
 """Put real and stacked paragraphs into one file, as training reads one file whatever it trains on."""
 
-from textrec.runtime import run
-from textrec.samples import mix_samples
+from textrec.base.runtime import run
+from textrec.datasets.samples import mix_samples
 
 
 def main() -> None:

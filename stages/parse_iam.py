@@ -1,9 +1,9 @@
 """Parse IAM's XML to forms."""
 
-from textrec.iam import CORRECTIONS, IamParams, Report, parse_forms
-from textrec.params import load
-from textrec.records import write_forms
-from textrec.runtime import run, write_json
+from textrec.base.params import load
+from textrec.base.records import write_forms
+from textrec.base.runtime import run, write_json
+from textrec.datasets.iam import CORRECTIONS, IamParams, Report, parse_forms
 
 
 def main() -> None:

@@ -1,41 +1,36 @@
 """Read the test split of `train.data` with the trained model, in every way that it can."""
 
-from time import perf_counter
-
 from tqdm import tqdm
 
-from textrec.metrics import EvaluateParams
-from textrec.params import load
-from textrec.recipe import TrainParams
-from textrec.records import Prediction, write_predictions
-from textrec.runtime import run, write_json
-from textrec.samples import read_split
+from textrec.base.params import load
+from textrec.base.records import Prediction, write_predictions
+from textrec.base.runtime import run, write_json
+from textrec.datasets.samples import read_split
+from textrec.reports.metrics import EvaluateParams
+from textrec.training.recipe import TrainParams
 
 
 def main() -> None:
     """Write data/predictions/test.jsonl, in the order of the split, and the time that each decoder took."""
     # Not above: torch takes seconds to import, in which Ctrl-C must be answered as well.
-    import torch
-
-    from textrec.dataset import TextImages, loader
-    from textrec.trained import PredictParams, TrainedModel
+    from textrec.network.batches import TextImages, loader
+    from textrec.network.devices import best_device, now
+    from textrec.network.trained import PredictParams, TrainedModel
 
     batch_size, search = load("predict", PredictParams).batch_size, load("evaluate", EvaluateParams)
-    trained = TrainedModel.load("models/model.ckpt", device="cuda" if torch.cuda.is_available() else "cpu")
+    trained = TrainedModel.load("models/model.ckpt", device=best_device())
     split = read_split(f"data/processed/{load('train', TrainParams).data}.h5", "test")
     images = TextImages(split, trained.charset, trained.model.config)
     decoders = trained.decoders(beam=search.beam, ctc_weight=search.ctc_weight)
     readings, seconds = {name: {} for name in decoders}, dict.fromkeys(decoders, 0.0)
     for batch in tqdm(loader(images, batch_size, shuffle=False), desc="read", unit="batch", disable=None):
-        start = perf_counter()
+        start = now()
         encoded = trained.encode(batch.images, batch.sizes)
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
-        encoding = perf_counter() - start  # once, but each decoder by itself would need it
+        encoding = now() - start  # once, but each decoder by itself would need it
         for name, decode in decoders.items():
-            start = perf_counter()
+            start = now()
             readings[name] |= zip(batch.indices.tolist(), decode(encoded), strict=True)
-            seconds[name] += encoding + perf_counter() - start
+            seconds[name] += encoding + now() - start
 
     *_, best = decoders
     predictions = []

@@ -1,11 +1,11 @@
 """Set lines of text from EMNIST glyphs."""
 
-from textrec.charset import LINE_CHARACTERS
-from textrec.emnist import GLYPH_SIZE, read_glyphs
-from textrec.params import load
-from textrec.runtime import run
-from textrec.samples import contact_sheet, write_samples
-from textrec.typesetting import SynthLines, glyph_lines, read_sentences, split_sentences
+from textrec.base.charset import LINE_CHARACTERS
+from textrec.base.params import load
+from textrec.base.runtime import run
+from textrec.datasets.emnist import GLYPH_SIZE, read_glyphs
+from textrec.datasets.samples import contact_sheet, write_samples
+from textrec.datasets.typesetting import SynthLines, glyph_lines, read_sentences, split_sentences
 
 OUTPUT = "data/processed/emnist_lines.h5"
 

@@ -1,11 +1,11 @@
 """Stack paragraphs from lines of the training forms; validation and test are the real paragraphs."""
 
-from textrec.crops import CropParams
-from textrec.params import load
-from textrec.records import read_forms
-from textrec.runtime import run
-from textrec.samples import contact_sheet, write_training_samples
-from textrec.synthesis import SynthParagraphs, stack_paragraphs
+from textrec.base.params import load
+from textrec.base.records import read_forms
+from textrec.base.runtime import run
+from textrec.datasets.crops import CropParams
+from textrec.datasets.samples import contact_sheet, write_training_samples
+from textrec.datasets.synthesis import SynthParagraphs, stack_paragraphs
 
 OUTPUT = "data/processed/synth_paragraphs.h5"
 

@@ -4,11 +4,11 @@ import logging
 import warnings
 from pathlib import Path
 
-from textrec.charset import Charset
-from textrec.params import load
-from textrec.recipe import NOTHING, TrainParams
-from textrec.runtime import run, write_json
-from textrec.samples import read_split
+from textrec.base.charset import Charset
+from textrec.base.params import load
+from textrec.base.runtime import run, write_json
+from textrec.datasets.samples import read_split
+from textrec.training.recipe import NOTHING, TrainParams
 
 
 def main() -> None:
@@ -18,13 +18,14 @@ def main() -> None:
     from pytorch_lightning import seed_everything
     from pytorch_lightning.utilities import rank_zero_only
 
-    from textrec.augmentation import augmentation_sheet
-    from textrec.dataset import TextImages
-    from textrec.model import ModelConfig
-    from textrec.runs import LIVE, finish, fit, run_folder
-    from textrec.tracking import publish
-    from textrec.trained import TrainedModel
-    from textrec.transfer import begin_with
+    from textrec.network.batches import TextImages
+    from textrec.network.model import ModelConfig
+    from textrec.network.trained import TrainedModel
+    from textrec.training.augmentation import augmentation_sheet
+    from textrec.training.recombination import RecombinedImages
+    from textrec.training.runs import LIVE, finish, fit, run_folder
+    from textrec.training.tracking import publish
+    from textrec.training.transfer import begin_with
 
     params, config = load("train", TrainParams), load("model", ModelConfig)
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
@@ -41,11 +42,9 @@ def main() -> None:
     trained = TrainedModel.build(config, charset, line_height=train.line_height)
     if params.init != NOTHING:
         rank_zero_only(print)(begin_with(trained, params.init))
-    recombine = 0.0 if params.overfit_batches else params.recombine
-    images = {
-        "train": TextImages(train, charset, config, recombine=recombine, seed=params.seed),
-        "val": TextImages(val, charset, config),
-    }
+    images = {"train": TextImages(train, charset, config), "val": TextImages(val, charset, config)}
+    if params.recombine and not params.overfit_batches:
+        images["train"] = RecombinedImages(train, charset, config, recombine=params.recombine, seed=params.seed)
     rank_zero_only(augmentation_sheet)("reports/augmentation.png", train, params.augment)
     folder = run_folder(params, config, data)
     measures = fit(trained, params, **images, folder=folder)

@@ -23,11 +23,12 @@ import requests
 from markupsafe import Markup
 from networks import CHARSET, recognizer
 from PIL import Image, ImageDraw, ImageFont, ImageOps
+from repository import ROOT
 
-from textrec.corrections import encode, read_corrections
-from textrec.records import SPLITS, Sample
-from textrec.runtime import TextrecError, write_json
-from textrec.samples import write_samples
+from textrec.base.records import SPLITS, Sample
+from textrec.base.runtime import TextrecError, write_json
+from textrec.datasets.corrections import encode, read_corrections
+from textrec.datasets.samples import write_samples
 
 pytest.importorskip("gradio", reason="the page needs the extra 'app'")
 playwright = pytest.importorskip("playwright.sync_api", reason="driving a browser needs playwright")
@@ -35,7 +36,6 @@ playwright = pytest.importorskip("playwright.sync_api", reason="driving a browse
 from app import words  # noqa: E402
 from app.reader import Read, Reader  # noqa: E402
 
-ROOT = Path(__file__).parent.parent
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 QUIET = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 SECONDS = 30_000  # milliseconds that a browser waits

@@ -1,21 +1,21 @@
 import importlib
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 import pytorch_lightning as lightning
 import torch
+from repository import ROOT
 from torch import Tensor, nn
 from torch.nn import functional
 
-from textrec.charset import LINE_CHARACTERS, Charset
-from textrec.dataset import Batch
+from textrec.base.charset import LINE_CHARACTERS, Charset
+from textrec.network.batches import Batch
 
 
 @pytest.fixture
 def benchmark(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
-    monkeypatch.syspath_prepend(str(Path(__file__).parent.parent / "benchmarks"))
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     return importlib.import_module
 
 

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 from networks import recognizer
 from PIL import Image
-from test_recognizer import line
+from text_images import line
 
 from textrec import cli
-from textrec.charset import Charset
-from textrec.recognizer import Recognizer
+from textrec.base.charset import Charset
+from textrec.reading.recognizer import Recognizer
 
 PAGE = """<?xml version="1.0" encoding="UTF-8"?>
 <PcGts xmlns="http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15">

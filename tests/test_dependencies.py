@@ -7,44 +7,79 @@ from pathlib import Path
 
 import pytest
 import yaml
+from repository import ROOT
 
-ROOT = Path(__file__).parent.parent
 PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
-MODULES = {path.stem: path for path in (ROOT / "textrec").glob("*.py")}
-TORCH = {"augmentation", "dataset", "decoding", "layers", "model", "recognizer", "resnet", "runs", "tracking"}
-TORCH |= {"export", "labels", "onnx_network", "trained", "training", "transfer"}
+ROOMS = {path.parent.name for path in ROOT.glob("textrec/*/__init__.py")}
+MODULES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts): path
+    for path in ROOT.glob("textrec/**/*.py")
+    if path.name != "__init__.py"
+}
+DATA_ROOMS = {"base", "drawn", "archives", "pages", "datasets"}
+TORCH = {"training", "network", "reading"}  # rooms; but for
+TORCH_FREE = {"textrec.training.recipe", "textrec.network.calibration", "textrec.reading.files"}
+
+
+def nodes(path: Path) -> list[ast.AST]:
+    return list(ast.walk(ast.parse(path.read_text())))
 
 
 def imports(path: Path) -> set[str]:
     """Names of the textrec modules that a file imports, anywhere in it."""
     names = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(path):
         if isinstance(node, ast.ImportFrom) and node.module:
-            if node.module == "textrec":
-                names |= {alias.name for alias in node.names}
-            names.add(node.module.removeprefix("textrec.") if node.module.startswith("textrec.") else "")
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
         elif isinstance(node, ast.Import):
-            names |= {alias.name.removeprefix("textrec.") for alias in node.names if alias.name.startswith("textrec.")}
+            names |= {alias.name for alias in node.names}
     return names & MODULES.keys()
 
 
-def closure(names: set[str]) -> set[str]:
-    """The modules and all that they import in turn."""
-    found, queue = set(), list(names)
+def strings(path: Path) -> set[str]:
+    return {node.value for node in nodes(path) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+
+
+def data(path: Path) -> set[Path]:
+    """What a module reads beside the code of its room, which it then names."""
+    if f"textrec.{path.parent.name}" not in strings(path):
+        return set()
+    return {file for file in path.parent.iterdir() if file.is_file() and file.suffix != ".py"}
+
+
+def needed(stage: str) -> set[str]:
+    """The files of a stage: its own, the modules that it imports, those that they import in turn, and their data."""
+    files, queue = set(), [ROOT / "stages" / f"{stage}.py"]
     while queue:
-        name = queue.pop()
-        if name not in found:
-            found.add(name)
-            queue.extend(imports(MODULES[name]))
-    return found
+        path = queue.pop()
+        if path not in files:
+            files |= {path} | data(path)
+            queue.extend(MODULES[name] for name in imports(path))
+    return {path.relative_to(ROOT).as_posix() for path in files}
 
 
 @pytest.mark.parametrize("stage", PIPELINE)
-def test_a_stage_declares_itself_and_each_module_that_it_imports(stage: str) -> None:
-    needed = {f"textrec/{name}.py" for name in closure(imports(ROOT / "stages" / f"{stage}.py"))}
-    declared = {dep for dep in PIPELINE[stage]["deps"] if dep.endswith(".py")}
-    assert declared == needed | {f"stages/{stage}.py"}
+def test_a_stage_declares_the_code_that_it_runs_and_no_other(stage: str) -> None:
+    files = needed(stage)
+    declared = {dep for dep in PIPELINE[stage]["deps"] if dep.startswith(("stages/", "textrec/"))}
+    covered = {dep: {file for file in files if f"{file}/".startswith(f"{dep}/")} for dep in declared}
+    assert files == set().union(*covered.values())
+    assert all(covered.values())
+    assert sum(map(len, covered.values())) == len(files)
+
+
+def test_data_of_a_room_is_found() -> None:
+    assert data(MODULES["textrec.drawn.prose"]) == {ROOT / "textrec/drawn/sample_text.txt"}
+    assert "textrec/reports/layout.html" in needed("evaluate")
+    assert not data(MODULES["textrec.reports.metrics"])
+
+
+@pytest.mark.parametrize("room", sorted(ROOMS))
+def test_a_room_begins_with_a_docstring_alone(room: str) -> None:
+    [docstring] = ast.parse((ROOT / f"textrec/{room}/__init__.py").read_text()).body
+    assert isinstance(docstring, ast.Expr)
+    assert isinstance(docstring.value, ast.Constant)
 
 
 @pytest.mark.parametrize("stage", PIPELINE)
@@ -79,14 +114,20 @@ def run_python(code: str) -> None:
 
 
 def test_the_data_half_does_not_import_torch() -> None:
-    names = ", ".join(f"textrec.{name}" for name in sorted(MODULES.keys() - TORCH - {"__init__"}))
+    assert DATA_ROOMS | TORCH | {"reports"} == ROOMS
+    free = {name for name in MODULES if name.split(".")[1] not in TORCH and name != "textrec.reports.labels"}
+    names = ", ".join(sorted(free | TORCH_FREE))
     run_python(f"import sys, {names}\nassert 'torch' not in sys.modules")
 
 
 def test_the_library_imports_without_dvc_and_wandb() -> None:
-    names = ", ".join(f"textrec.{name}" for name in sorted(MODULES.keys() - {"__init__"}))
     absent = "for name in ('dvc', 'dvclive', 'wandb', 'gradio', 'dask'): sys.modules[name] = None"
-    run_python(f"import sys\n{absent}\nimport {names}")
+    run_python(f"import sys\n{absent}\nimport {', '.join(sorted(MODULES))}")
+
+
+def test_the_package_imports_nothing_before_it_is_asked_for() -> None:
+    run_python("import sys, textrec\nassert not [name for name in sys.modules if name.startswith('textrec.')]")
+    run_python("import textrec\nassert textrec.Recognizer.load\nassert not hasattr(textrec, 'recognizer')")
 
 
 @pytest.mark.parametrize("stage", PIPELINE)

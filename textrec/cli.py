@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from textrec.files import Entry, Opened, open_file, paths, write_xml
-from textrec.runtime import TextrecError, fail, run, usable_cores
+from textrec.base.runtime import TextrecError, fail, run, usable_cores
+from textrec.reading.files import Entry, Opened, open_file, paths, write_xml
 
 if TYPE_CHECKING:  # torch takes seconds to import, in which a wrong option or Ctrl-C is to be answered
-    from textrec.recognizer import Recognizer
+    from textrec.reading.recognizer import Recognizer
 
 MODELS = {"torch": "models/model.ckpt", "onnx": "models/model.onnx"}
 WINDOW = 16  # batches: so many crops are in memory at once, twice, and sorted by size
@@ -65,8 +65,8 @@ def read_images(args: argparse.Namespace) -> int:
 
 def export_model(args: argparse.Namespace) -> int:
     """Convert a model for onnxruntime; read with it by `textrec read --runtime onnx`."""
-    from textrec.export import export
-    from textrec.recognizer import Recognizer
+    from textrec.reading.export import export
+    from textrec.reading.recognizer import Recognizer
 
     export(Recognizer.load(args.model), args.out)
     print(f"{args.out} written", file=sys.stderr)
@@ -128,14 +128,13 @@ WRITERS = {"jsonl": _jsonl, "text": _text, "csv": _csv}
 
 
 def _load(args: argparse.Namespace) -> "Recognizer":
-    import torch
-
-    from textrec.recognizer import Recognizer
+    from textrec.network.devices import best_device
+    from textrec.reading.recognizer import Recognizer
 
     device = args.device
     if device == "auto":
-        device = "cuda" if torch.cuda.is_available() and args.runtime == "torch" else "cpu"
-    elif not device.startswith("cpu") and not torch.cuda.is_available():
+        device = best_device() if args.runtime == "torch" else "cpu"
+    elif not device.startswith("cpu") and best_device() == "cpu":
         raise TextrecError(f"--device {device}: torch finds no such device; leave it out, or say cpu")
     path = args.model or MODELS[args.runtime]
     if args.runtime == "onnx":

@@ -6,7 +6,7 @@ By itself dvc waits without end for a Drive that does not answer: no setting of 
 import socket
 import sys
 
-from textrec.fetch import TIMEOUT
+from textrec.archives.fetch import TIMEOUT
 
 
 def main() -> None:

@@ -1,0 +1,154 @@
+"""The page: a picture in, its text out, and the correction kept."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import gradio as gr
+from gradio.data_classes import ImageData
+from gradio.themes import Default
+from markupsafe import Markup
+from PIL import Image
+
+from app.reader import Read, Reader
+from app.words import card_html, message_html, reading_html
+from textrec.base.runtime import TextrecError, describe
+from textrec.datasets.corrections import encode, save_correction
+from textrec.pages.pictures import open_pictures
+
+SECONDS = 30.0  # that a reading may take
+MOST_TEXT = 2000  # characters of a correction
+MOST_NAME = 80  # of a writer's name
+KEPT = 3600  # seconds that an uploaded picture stays
+SKETCH = (640, 160)  # pixels, across and down
+PEN = 4  # pixels
+
+# The fonts of the system, and colours that can be read on each other.
+THEME = Default(primary_hue="blue", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]).set(
+    button_primary_background_fill="*primary_700",
+    button_primary_background_fill_dark="*primary_700",
+    button_primary_background_fill_hover="*primary_800",
+    button_primary_background_fill_hover_dark="*primary_800",
+)
+CSS = Path(__file__).with_name("page.css")
+
+EMPTY = message_html("The text will stand here.")
+STATUS = '<div role="status">${value}</div>'
+
+
+class Shown(NamedTuple):
+    """The picture on the page and what was read in it."""
+
+    picture: str
+    read: Read
+
+
+Outputs = tuple[Markup, str, Shown | None, str]
+
+
+def build(reader: Reader, model: Path, *, corrected: Path, examples: Mapping[Path, str]) -> gr.Blocks:
+    """Make the page, which reads by `reader`, of the file `model`, and saves corrections in the folder `corrected`.
+
+    examples: pictures with what they are called. They are not saved: models are measured on them.
+    """
+    lines = "paragraph" if reader.card.paragraphs else "line"
+    measured_on = {encode(_first_page(path))[0] for path in map(str, examples)}
+
+    def read(picture: str | None) -> Outputs:
+        if picture is None:
+            return EMPTY, "", None, ""
+        try:
+            found = reader.read(Path(picture), seconds=SECONDS)
+        except TextrecError as error:
+            return message_html(f"Not read: {_named(error, picture)}."), "", None, ""
+        return reading_html(found), found.text, Shown(picture, found), ""
+
+    def read_drawing(drawing: dict[str, str] | None) -> Outputs:
+        return read(drawing["composite"] if drawing else None)
+
+    def save(shown: Shown | None, text: str, writer: str) -> Markup:
+        if shown is None:
+            return message_html("Not saved: there is no picture that was read.")
+        try:
+            image = _first_page(shown.picture)
+            if encode(image)[0] in measured_on:
+                return message_html("Not saved: models are measured on this example, so none may be trained on it.")
+            correction = save_correction(
+                corrected,
+                image,
+                text,
+                read=shown.read.text,
+                model=reader.card.sha256,
+                writer=writer,
+                charset=reader.card.charset,
+            )
+        except TextrecError as error:
+            return message_html(f"Not saved: {_named(error, shown.picture)}.")
+        except OSError as error:
+            return message_html(f"Not saved: {describe(error)}.")
+        return message_html(f"Saved in {corrected} as {correction.id[:12]}…: {correction.text}")
+
+    with gr.Blocks(title="textrec", analytics_enabled=False, delete_cache=(KEPT, KEPT)) as page:
+        shown = gr.State(None, time_to_live=KEPT)
+        gr.HTML(Markup("<h1>Handwriting to text</h1><p>Give a picture of one {} of handwriting.</p>").format(lines))
+        with gr.Row(equal_height=False):
+            with gr.Column():
+                with gr.Tab("Picture"):
+                    picture = gr.Image(
+                        label="Drop, choose, paste or photograph a picture",
+                        sources=["upload", "clipboard", "webcam"],
+                        type="filepath",
+                        height=260,
+                        buttons=[],
+                    )
+                    # Gradio would open the file, and fail with a traceback where it is no picture.
+                    picture.preprocess = _path
+                    if examples:
+                        paths = [[str(path)] for path in examples]
+                        gr.Examples(paths, picture, label="Examples", example_labels=list(examples.values()))
+                with gr.Tab("Draw"):
+                    gr.HTML(message_html(f"Take the brush and write a {lines}."))
+                    drawing = gr.Sketchpad(
+                        label="Drawing",
+                        type="filepath",
+                        format="png",
+                        height=300,
+                        canvas_size=SKETCH,
+                        fixed_canvas=True,
+                        layers=False,
+                        transforms=(),
+                        brush=gr.Brush(default_size=PEN, colors=["#000000"], color_mode="fixed"),
+                    )
+                    read_button = gr.Button("Read the drawing", variant="primary")
+            with gr.Column():
+                reading = gr.HTML(EMPTY, html_template=STATUS, elem_id="reading")
+                text = gr.Textbox(
+                    label="The text, to correct", lines=6 if reader.card.paragraphs else 2, max_length=MOST_TEXT
+                )
+                writer = gr.Textbox(label="Writer, if you like: a name or a number", max_length=MOST_NAME)
+                gr.HTML(message_html(f"Saving keeps the picture and this text on this computer, in {corrected}."))
+                save_button = gr.Button("Save the correction", variant="primary")
+                saved = gr.HTML("", html_template=STATUS, elem_id="saved")
+        with gr.Accordion("What reads here, how well, and where it fails", open=False):
+            gr.HTML(card_html(model, reader.card), elem_id="card")
+
+        outputs = [reading, text, shown, saved]
+        one_at_a_time: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "reader"}
+        hidden: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
+        picture.change(read, picture, outputs, **one_at_a_time, **hidden)
+        read_button.click(read_drawing, drawing, outputs, **one_at_a_time, **hidden)
+        save_button.click(save, [shown, text, writer], saved, **hidden)
+    return page
+
+
+def _path(payload: ImageData | None) -> str | None:
+    return payload.path if payload else None
+
+
+def _first_page(path: str) -> Image.Image:
+    return next(open_pictures(path)).image
+
+
+def _named(error: TextrecError, picture: str) -> str:
+    """The message, with the picture's name instead of where the server keeps it."""
+    return str(error).replace(picture, Path(picture).name)

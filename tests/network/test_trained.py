@@ -1,0 +1,119 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from networks import CHARSET, recognizer
+
+from textrec.base.charset import END
+from textrec.base.runtime import TextrecError
+from textrec.network.decoding import greedy
+from textrec.reading.recognizer import Recognizer
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    recognizer().save(tmp_path / "model.ckpt")
+    return tmp_path / "model.ckpt"
+
+
+IMAGE = np.random.default_rng(0).integers(0, 256, (28, 90), np.uint8)
+
+
+def test_a_checkpoint_describes_itself(checkpoint: Path) -> None:
+    loaded = Recognizer.load(checkpoint)
+    assert loaded.charset == CHARSET
+    assert loaded.model.line_height == 28
+    assert loaded.model.config == recognizer().model.config
+    assert loaded.read_crops([IMAGE]) == recognizer().read_crops([IMAGE])
+    assert 0 < loaded.read_crops([IMAGE])[0].confidence < 1
+
+
+def test_the_bytes_do_not_depend_on_the_place(checkpoint: Path, tmp_path: Path) -> None:
+    recognizer().save(tmp_path / "elsewhere" / "other.ckpt")
+    assert (tmp_path / "elsewhere" / "other.ckpt").read_bytes() == checkpoint.read_bytes()
+
+
+def test_a_missing_checkpoint(tmp_path: Path) -> None:
+    with pytest.raises(TextrecError, match=r"none.ckpt: not found; run `dvc repro`"):
+        Recognizer.load(tmp_path / "none.ckpt")
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", None])
+def test_a_damaged_checkpoint(checkpoint: Path, content: bytes | None) -> None:
+    checkpoint.write_bytes(checkpoint.read_bytes()[:-3000] if content is None else content)
+    with pytest.raises(TextrecError, match=r"model.ckpt: not a readable checkpoint"):
+        Recognizer.load(checkpoint)
+
+
+def rewrite(checkpoint: Path, **changes: object) -> None:
+    torch.save(torch.load(checkpoint, weights_only=True) | changes, checkpoint)
+
+
+def test_a_checkpoint_of_another_version(checkpoint: Path) -> None:
+    rewrite(checkpoint, format=99)
+    with pytest.raises(TextrecError, match="checkpoint format 99, this version reads 2"):
+        Recognizer.load(checkpoint)
+
+
+def test_a_checkpoint_with_weights_of_another_shape(checkpoint: Path) -> None:
+    rewrite(checkpoint, characters="xyz")
+    with pytest.raises(TextrecError, match="its weights do not fit its own parameters"):
+        Recognizer.load(checkpoint)
+
+
+def test_something_else_that_torch_saved(checkpoint: Path) -> None:
+    torch.save({"weights": {}}, checkpoint)
+    with pytest.raises(TextrecError, match="it does not say its format"):
+        Recognizer.load(checkpoint)
+    torch.save({"format": 2, "weights": {}}, checkpoint)
+    with pytest.raises(TextrecError, match="it lacks calibration, characters, line_height, model"):
+        Recognizer.load(checkpoint)
+
+
+def both_heads(**changes: object) -> Recognizer:
+    """An untrained recogniser whose heads write different texts."""
+    built = recognizer(**changes)
+    for layer in (built.model.encoder_output, built.model.output):
+        torch.nn.init.normal_(layer.weight, std=1.0)
+    with torch.no_grad():
+        built.model.output.bias[[0, 1, 3]] = -1e4  # only a trained decoder would know not to write these
+    return built
+
+
+SIZES = torch.tensor([[28, 90], [28, 33], [56, 120]])
+IMAGES = torch.randint(0, 256, (3, 1, 56, 120), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+
+
+def test_each_head_reads_by_itself_and_both_together() -> None:
+    built = both_heads()
+    decoders = built.decoders(beam=3, ctc_weight=0.5)
+    readings = {name: decode(built.encode(IMAGES, SIZES)) for name, decode in decoders.items()}
+    assert list(readings) == ["ar", "ctc", "joint"]
+    assert len({tuple(reading.text for reading in read) for read in readings.values()}) == 3
+    assert all(0 < reading.confidence < 1 for read in readings.values() for reading in read)
+    greedy = built.decoders(beam=1, ctc_weight=0.0)["joint"](built.encode(IMAGES, SIZES))
+    assert [reading.text for reading in greedy] == [reading.text for reading in readings["ar"]]
+
+
+def test_images_are_read_by_both_heads_where_there_are_two() -> None:
+    built = both_heads()
+    decode = built.decoders(beam=2, ctc_weight=0.7)["joint"]
+    assert built.read_batch(IMAGES, SIZES, beam=2, ctc_weight=0.7) == decode(built.encode(IMAGES, SIZES))
+    assert built.read_batch(IMAGES, SIZES, beam=2, ctc_weight=0.1) != decode(built.encode(IMAGES, SIZES))
+
+
+def test_without_a_ctc_head_an_image_is_read_by_the_decoder() -> None:
+    built = both_heads(ctc_weight=0.0)
+    decoders = built.decoders(beam=4, ctc_weight=0.5)
+    assert list(decoders) == ["ar"]
+    assert built.read_batch(IMAGES, SIZES) == decoders["ar"](built.encode(IMAGES, SIZES))
+
+
+def test_confidence_is_a_mean_for_each_character_and_the_end() -> None:
+    built = both_heads()
+    tokens, scores = greedy(built.model, built.encode(IMAGES, SIZES))
+    reading = built.decoders(beam=1, ctc_weight=0.0)["ar"](built.encode(IMAGES, SIZES))[0]
+    assert END in tokens[0]
+    assert reading.confidence == pytest.approx(float(scores[0, : len(reading.text) + 1].exp().mean()), rel=1e-4)
+    assert reading.characters == pytest.approx(scores[0, : len(reading.text)].exp().tolist(), rel=1e-4)

@@ -1,0 +1,234 @@
+import io
+import struct
+import warnings
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pypdfium2
+import pytest
+from PIL import Image, ImageDraw, ImageOps
+from scipy import ndimage
+from text_images import LINE, text_image
+
+from textrec.base.runtime import TextrecError
+from textrec.datasets.crops import resample
+from textrec.pages.pictures import MOST_PIXELS, gray, open_pictures, prepare
+
+HEIGHT = 28
+
+
+WORDS = ["Jumping quickly, a wizard", "had boxed the lazy dogs", "of Peking; then he left", "by night for good reason"]
+
+
+def line_crop(image: Image.Image) -> np.ndarray:
+    crop = prepare(image, line_height=HEIGHT, paragraph=False)
+    assert crop.lines == 1
+    return crop.pixels
+
+
+def likeness(one: np.ndarray, two: np.ndarray) -> float:
+    """Correlation of two crops of one line, brought to the width of the first."""
+    other = np.asarray(Image.fromarray(two).resize(one.shape[::-1]))
+    return float(np.corrcoef(one.ravel(), other.ravel())[0, 1])
+
+
+# ---- from pictures to crops ----
+
+
+def test_a_clean_scan_is_cut_as_the_datasets_are() -> None:
+    left, top, right, bottom = ImageOps.invert(LINE.point(lambda level: 255 if level > 200 else level)).getbbox()
+    tight = LINE.crop((left - 9, top - 7, right + 9, bottom + 5))
+    assert np.array_equal(line_crop(tight), resample(tight, (0, 0, *tight.size), HEIGHT))
+
+
+def test_margins_go_and_dust_with_them() -> None:
+    page = Image.new("L", (2400, 1200), 245)
+    page.paste(LINE, (700, 600))
+    ImageDraw.Draw(page).rectangle((30, 30, 33, 33), fill=60)
+    found = line_crop(page)
+    assert found.shape[0] == HEIGHT
+    assert likeness(line_crop(LINE), found) > 0.95
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda image: 255 - image,
+        lambda image: image * np.linspace(0.45, 1, image.shape[1]),
+        lambda image: image * np.linspace(1, 0.5, image.shape[0])[:, None],
+        lambda image: 235 - (245 - image) * 0.25,
+        lambda image: 0.6 * image,
+        lambda image: image + np.random.default_rng(0).normal(0, 6, image.shape),
+        lambda image: ndimage.zoom(image, 3.3, order=1),
+        lambda image: ndimage.zoom(image, 0.6, order=1),
+    ],
+    ids=["light on dark", "shadow across", "shadow down", "faint", "dim", "noise", "large", "small"],
+)
+def test_what_scans_are_not_is_mended(change) -> None:
+    pixels = np.clip(change(np.asarray(LINE, float)), 0, 255).astype(np.uint8)
+    found, expected = line_crop(Image.fromarray(pixels)), line_crop(LINE)
+    assert likeness(expected, found) > 0.85
+    assert np.median(found) < 40  # paper
+    assert np.percentile(found, 99) > 90  # ink
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 8, 12])
+@pytest.mark.parametrize("scale", [0.5, 1, 2])
+def test_lines_are_counted(count: int, scale: float) -> None:
+    image = text_image([WORDS[row % 4] for row in range(count)])
+    image = image.resize((round(image.width * scale), round(image.height * scale)))
+    crop = prepare(image, line_height=HEIGHT, paragraph=True)
+    assert crop.lines == count
+    assert crop.pixels.shape[0] == HEIGHT * count
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 500), (500, 1), (3, 3), (900, 90), (2000, 3000)])
+@pytest.mark.parametrize("level", [0, 128, 255])
+def test_a_blank_page_has_no_lines(size: tuple[int, int], level: int) -> None:
+    crop = prepare(Image.new("L", size, level), line_height=HEIGHT, paragraph=False)
+    assert crop.lines == 0
+    assert not crop.pixels.any()
+
+
+def test_paper_that_is_not_quite_even_is_blank_all_the_same() -> None:
+    random = np.random.default_rng(0)
+    paper = 220 + random.normal(0, 3, (300, 900)) + np.linspace(-15, 15, 900)
+    image = Image.fromarray(np.clip(paper, 0, 255).astype(np.uint8))
+    assert prepare(image, line_height=HEIGHT, paragraph=False).lines == 0
+
+
+# ---- images of all kinds ----
+
+
+def test_modes_of_images_come_to_the_same() -> None:
+    pixels = np.asarray(LINE)
+    transparent = Image.merge(
+        "LA", [Image.new("L", LINE.size, 60), Image.fromarray(((245 - pixels) * 1.3).clip(0, 255).astype(np.uint8))]
+    )
+    white_on_nothing = Image.merge("LA", [Image.new("L", LINE.size, 255), transparent.getchannel("A")])
+    kinds = {
+        "RGB": LINE.convert("RGB"),
+        "palette": LINE.convert("RGB").convert("P", palette=Image.Palette.ADAPTIVE),
+        "16 bit": Image.fromarray(pixels.astype(np.uint16) * 257),
+        "32 bit": Image.fromarray(pixels.astype(np.int32) * 257),
+        "float": Image.fromarray(pixels.astype(np.float32) / 245),
+        "CMYK": LINE.convert("CMYK"),
+        "one bit": LINE.convert("1", dither=Image.Dither.NONE),
+        "transparent": transparent,
+        "white on nothing": white_on_nothing,
+        "RGBA": LINE.convert("RGBA"),
+    }
+    for kind, image in kinds.items():
+        upright = gray(image)
+        assert upright.mode == "L"
+        assert likeness(line_crop(LINE), line_crop(upright)) > 0.9, kind
+    for array in (pixels, np.stack([pixels] * 3, axis=2), pixels.astype(np.uint16) * 257):
+        assert np.array_equal(np.asarray(gray(array)), pixels)
+
+
+@pytest.mark.parametrize(
+    "array", [np.zeros((0, 5), np.uint8), np.zeros(5, np.uint8), np.zeros((2, 2, 2), np.uint8), np.zeros((5, 5), float)]
+)
+def test_arrays_that_are_no_images(array: np.ndarray) -> None:
+    with pytest.raises(TextrecError, match=r"an image (is|has)"):
+        gray(array)
+
+
+def test_a_photo_is_turned_as_its_exif_says(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn it by 270 degrees to see it upright
+    LINE.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "photo.jpg", exif=exif, quality=95)
+    (picture,) = open_pictures(tmp_path / "photo.jpg")
+    assert picture.page is None
+    assert picture.image.size == LINE.size
+    assert likeness(line_crop(LINE), line_crop(picture.image)) > 0.95
+
+
+def test_each_page_is_a_picture(tmp_path: Path) -> None:
+    pages = [text_image([word]) for word in WORDS[:3]]
+    pages[0].save(tmp_path / "a.tiff", save_all=True, append_images=pages[1:])
+    pages[0].save(tmp_path / "a.pdf", save_all=True, append_images=pages[1:], resolution=300)
+    for name in ("a.tiff", "a.pdf"):
+        pictures = list(open_pictures(tmp_path / name))
+        assert [picture.page for picture in pictures] == [1, 2, 3]
+        for picture, page in zip(pictures, pages, strict=True):
+            assert likeness(line_crop(page), line_crop(picture.image)) > 0.9
+
+
+# ---- files that are none ----
+
+
+def png(width: int, height: int) -> bytes:
+    """A picture that says that it is so large, and holds next to nothing."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(99))) + chunk(b"IEND", b"")
+    )
+
+
+def encoded(kind: str) -> bytes:
+    buffer = io.BytesIO()
+    LINE.save(buffer, kind)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "an empty file"),
+        (b"these are no pixels", "not a picture that can be read"),
+        (encoded("PNG")[:-900], "not a picture that can be read"),
+        (encoded("JPEG")[:-900], "not a picture that can be read"),
+        (encoded("TIFF")[:-900], "not a picture that can be read"),
+        (encoded("WEBP")[:-900], "not a picture that can be read"),
+        (b"%PDF-1.7\nnothing", "not a picture that can be read"),
+        (png(0, 10), "not a picture that can be read"),
+        (png(60_000, 60_000), f"more than {MOST_PIXELS:,} pixels"),
+        (png(9_000, 9_000), f"more than {MOST_PIXELS:,} pixels"),
+        (png(10_000, 10_000), f"more than {MOST_PIXELS:,} pixels"),
+    ],
+    ids=["empty", "text", "png", "jpeg", "tiff", "webp", "pdf", "zero", "bomb", "81 million", "100 million"],
+)
+def test_what_is_no_picture_is_one_line(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "file.png").write_bytes(content)
+    with pytest.raises(TextrecError, match=rf"file.png: {message}") as raised:
+        list(open_pictures(tmp_path / "file.png"))
+    assert "\n" not in str(raised.value)
+
+
+def test_a_large_pdf_page_is_refused(tmp_path: Path) -> None:
+    document = pypdfium2.PdfDocument.new()
+    document.new_page(14_000, 14_000)
+    document.save(tmp_path / "huge.pdf")
+    document.close()
+    with pytest.raises(TextrecError, match=r"huge.pdf: more than"):
+        list(open_pictures(tmp_path / "huge.pdf"))
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(TextrecError, match=r"nix.png: No such file"):
+        list(open_pictures(tmp_path / "nix.png"))
+
+
+def test_damaged_files_give_a_line_or_a_picture(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    failed = 0
+    for index in range(150):
+        content = bytearray(encoded(["PNG", "JPEG", "TIFF", "WEBP"][index % 4]))
+        for place in random.integers(0, min(len(content), 400), 4):
+            content[place] = random.integers(256)
+        path = tmp_path / f"{index}.png"
+        path.write_bytes(content)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's, of odd metadata
+            try:
+                for picture in open_pictures(path):
+                    prepare(picture.image, line_height=HEIGHT, paragraph=False)
+            except TextrecError:
+                failed += 1
+    assert 20 < failed < 150

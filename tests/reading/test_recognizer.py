@@ -1,0 +1,66 @@
+"""Pictures as people have them, read by a network that has not been trained: they are to come out alike."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from networks import recognizer
+from PIL import Image
+from text_images import line
+
+from textrec.base.charset import Charset
+from textrec.base.runtime import TextrecError
+from textrec.reading.recognizer import BLANK, Recognizer
+
+
+@pytest.fixture(scope="module")
+def reader() -> Recognizer:
+    return recognizer(max_width=1000)
+
+
+def test_paths_images_and_arrays_are_read_alike_in_their_order(reader: Recognizer, tmp_path: Path) -> None:
+    long, short = line("a long line of text"), line("short")
+    long.save(tmp_path / "long.png")
+    texts = [
+        reading.text
+        for reading in reader.read([tmp_path / "long.png", short, np.array(long), str(tmp_path / "long.png")])
+    ]
+    assert texts[0] == texts[2] == texts[3] != texts[1]
+    assert texts[1] == reader.read([short], batch_size=1)[0].text
+
+
+def test_confidences_are_probabilities_of_each_character(reader: Recognizer) -> None:
+    (reading,) = reader.read([line()])
+    assert len(reading.characters) == len(reading.text) > 0
+    assert all(0 <= value <= 1 for value in (reading.confidence, *reading.characters))
+
+
+def test_a_blank_page_has_no_text_and_no_confidence(reader: Recognizer) -> None:
+    assert reader.read([Image.new("L", (900, 90), 250), line(), Image.new("L", (1, 1))])[::2] == [BLANK, BLANK]
+    assert (BLANK.text, BLANK.confidence, BLANK.characters) == ("", 0.0, ())
+
+
+def test_threads_read_what_one_reads(reader: Recognizer) -> None:
+    images = [line("abcdefghij"[:count]) for count in range(2, 10)]
+    expected = [reader.read([image]) for image in images]
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(lambda image: reader.read([image]), images * 3)) == expected * 3
+
+
+def test_a_paragraph_is_not_for_a_model_of_lines() -> None:
+    page = Image.new("L", (500, 400), 245)
+    for row in range(5):
+        page.paste(line("some words here", size=30).crop((0, 25, 500, 85)), (0, 20 + 70 * row))
+    lines = Recognizer(recognizer().model, Charset("abcd e"), recognizer().calibration)
+    assert not lines.paragraphs
+    with pytest.raises(TextrecError, match=r"there seem to be 5 lines of text and the model reads one; cut it"):
+        lines.read([page])
+
+
+def test_a_text_that_is_too_long_for_the_model() -> None:
+    narrow = recognizer(max_width=150)
+    with pytest.raises(
+        TextrecError, match=r"the text takes \d+ x \d+ pixels at 28 a line, the model reads 150 x 64; cut"
+    ):
+        narrow.read([line("a very long line of text, that is for sure")])

@@ -1,0 +1,24 @@
+"""Pictures of text in a font, for what reads pictures."""
+
+from PIL import Image, ImageDraw, ImageFont
+
+
+def line(text: str = "handwriting", *, size: int = 40, ink: int = 40, paper: int = 245) -> Image.Image:
+    """A line of text on a page with margins, mode L."""
+    image = Image.new("L", (20 * len(text) * size // 40 + 2 * size, 3 * size), paper)
+    ImageDraw.Draw(image).text((size, size), text, fill=ink, font=ImageFont.load_default(size))
+    return image
+
+
+def text_image(lines: list[str], *, size: int = 44, margin: int = 60, paper: int = 245, ink: int = 60) -> Image.Image:
+    """Dark text on light paper, mode L, about as IAM's scans."""
+    font = ImageFont.load_default(size)
+    pitch = round(1.6 * size)
+    width = round(max(font.getlength(line) for line in lines)) + 2 * margin
+    image = Image.new("L", (width, pitch * len(lines) + 2 * margin - (pitch - size) // 2), paper)
+    for row, line in enumerate(lines):
+        ImageDraw.Draw(image).text((margin, margin // 2 + pitch * row), line, fill=ink, font=font)
+    return image
+
+
+LINE = text_image(["Jumping quickly, a wizard"])

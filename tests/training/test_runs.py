@@ -1,0 +1,275 @@
+"""Runs of the stage `train` by real processes: broken off, continued, shared by two devices, or refused."""
+
+import contextlib
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import pytorch_lightning as lightning
+import yaml
+from networks import CHARSET, config, sample
+from recipes import RECIPE
+from repository import ROOT
+
+from stages.train import main
+from textrec.base.params import validate
+from textrec.base.records import SPLITS
+from textrec.base.runtime import TextrecError
+from textrec.datasets.samples import read_split, write_samples
+from textrec.network.batches import TextImages, loader
+from textrec.reading.recognizer import Recognizer
+from textrec.training.lightning_module import Training
+from textrec.training.recipe import TrainParams
+from textrec.training.runs import KEPT
+
+STEPS = {"max_epochs": 4, "check_val_every_n_epoch": 2, "deterministic": "warn"}
+# All that is random while training, and all that has a memory of its own.
+LIVELY = {"token_noise": 0.3, "label_smoothing": 0.1, "ema_decay": 0.9, "recombine": 0.3, "lr": 0.01}
+
+
+class Folder:
+    """A folder with a sample file and parameters, in which the stage runs."""
+
+    def __init__(self, path: Path, **changes: Any) -> None:
+        self.path = path
+        (path / "models").mkdir()
+        (path / "models/none").touch()
+        random = np.random.default_rng(0)
+        texts = ["".join(random.choice(list("abcd "), 4)).strip() or "a" for _ in range(27)]
+        samples = [sample(f"s-{i}", text, width=40 + i, seed=i) for i, text in enumerate(texts)]
+        rows = ((name, item) for name in SPLITS for item in samples)
+        write_samples(
+            path / "data/processed/iam_lines.h5", rows, source="a", line_height=28, characters=CHARSET.characters
+        )
+        self.set(**changes)
+
+    def set(self, *, model: dict[str, Any] | None = None, **changes: Any) -> None:
+        trainer = RECIPE["trainer"] | STEPS | changes.pop("trainer", {})
+        train = RECIPE | LIVELY | {"augment": RECIPE["augment"] | {"slant": 0.3, "noise": 0.1}} | changes
+        params = {
+            "train": train | {"trainer": trainer},
+            "model": config(**({"tf_dropout": 0.1} | (model or {}))).model_dump(),
+        }
+        (self.path / "params.yaml").write_text(yaml.safe_dump(params))
+
+    def start(self) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [sys.executable, "-m", "stages.train"],
+            cwd=self.path,
+            env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def train(self) -> str:
+        """Run the stage in this process, without the time that importing torch takes; what it prints."""
+        output = io.StringIO()
+        with contextlib.chdir(self.path), contextlib.redirect_stdout(output):
+            main()
+        return output.getvalue()
+
+    def finish(self, process: "subprocess.Popen[str]", code: int = 0) -> str:
+        output = process.communicate(timeout=120)[0]
+        assert process.returncode == code, output
+        assert "Traceback" not in output
+        return output
+
+    def take_outputs(self) -> None:
+        """As DVC does before it runs the stage again."""
+        shutil.rmtree(self.path / "reports", ignore_errors=True)
+        (self.path / "models/model.ckpt").unlink(missing_ok=True)
+
+    def model(self) -> bytes:
+        return (self.path / "models/model.ckpt").read_bytes()
+
+    def measures(self) -> dict[str, Any]:
+        return json.loads((self.path / "metrics/train.json").read_text())
+
+    def curve(self, name: str) -> list[list[str]]:
+        lines = (self.path / f"reports/{name.replace('/', '_')}.tsv").read_text().splitlines()
+        columns = lines[0].split("\t")
+        return [[v for c, v in zip(columns, line.split("\t"), strict=True) if c != "timestamp"] for line in lines]
+
+    def runs(self) -> list[str]:
+        return sorted(path.relative_to(self.path).as_posix() for path in (self.path / "checkpoints").glob("*/*.ckpt"))
+
+    def live(self, path: str) -> Path:
+        """A file or folder of the only run."""
+        (found,) = self.path.glob(f"checkpoints/*/live/{path}")
+        return found
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> None:
+    warnings.filterwarnings("ignore", module="pytorch_lightning|torch.*|wandb.*")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Folder:
+    """A run that nothing disturbed."""
+    folder = Folder(tmp_path_factory.mktemp("whole"))
+    folder.train()
+    return folder
+
+
+def test_a_killed_run_goes_on_to_the_same_result(whole: Folder, tmp_path: Path) -> None:
+    broken = Folder(tmp_path)
+    process = broken.start()
+    while not (found := list(tmp_path.glob("checkpoints/*/last.ckpt"))):
+        assert process.poll() is None
+        time.sleep(0.01)
+    first = found[0].stat().st_mtime_ns
+    while found[0].stat().st_mtime_ns == first:  # in the third epoch, after a validation
+        assert process.poll() is None
+        time.sleep(0.001)
+    time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert not (tmp_path / "models/model.ckpt").exists()
+    broken.take_outputs()
+    assert "going on from checkpoints/" in broken.finish(broken.start())
+    assert broken.model() == whole.model()
+    assert broken.measures() == whole.measures()
+    for name in ("train/loss", "val/cer", "val/loss"):
+        assert broken.curve(name) == whole.curve(name)
+    sheets = [sorted(p.name for p in f.live("readings").iterdir()) for f in (whole, broken)]
+    assert sheets[0] == sheets[1] == ["epoch-0001.png", "epoch-0003.png"]
+
+
+def test_what_is_left_of_a_run_continues_it_for_more_epochs(whole: Folder, tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    shutil.copytree(whole.path / "checkpoints", tmp_path / "checkpoints")
+    (finished,) = folder.runs()
+    assert finished.endswith("/finished.ckpt")
+    folder.set(ckpt_path=finished)
+    with pytest.raises(
+        TextrecError, match=r"finished.ckpt: trained for 4 epochs already; raise train.trainer.max_epochs"
+    ):
+        folder.train()
+    folder.set(ckpt_path=finished, model={"tf_dim": 32})
+    with pytest.raises(TextrecError, match=r"finished.ckpt: of a model of other parameters"):
+        folder.train()
+    folder.set(ckpt_path=finished, trainer={"max_epochs": 6})
+    output = folder.train()
+    assert f"going on from {finished}" in output
+    assert "epoch 5: val CER" in output
+    assert "epoch 3: val CER" not in output
+    assert len(folder.runs()) == 2
+
+
+def test_a_finished_run_is_run_anew_and_so_are_other_parameters(whole: Folder, tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    for seed, runs in ((1, 1), (1, 1), (2, 2)):
+        folder.set(seed=seed)
+        assert "going on" not in folder.train()
+        assert (folder.model() == whole.model()) is (seed == 1)
+        assert len(folder.runs()) == runs
+    for seed in range(3, 9):
+        (tmp_path / f"checkpoints/{seed}").mkdir()
+    folder.train()
+    assert len(list(tmp_path.glob("checkpoints/*"))) == KEPT
+
+
+def test_a_few_batches_are_learned_by_heart(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    folder.set(
+        batch_size=4,
+        overfit_batches=1,
+        recombine=1.0,
+        token_noise=0.0,
+        trainer={"max_epochs": 120, "check_val_every_n_epoch": 60},
+        model={"tf_dropout": 0.0, "resnet": {"channels": [8, 16], "kernels": [3, 3], "strides": [2, [4, 2]]}},
+    )
+    folder.train()
+    assert folder.measures()["val/cer"] == 0
+    assert {path.name for path in folder.live("readings").iterdir()} == {
+        "epoch-0059.png",
+        "epoch-0119.png",
+    }
+    assert folder.runs() == []
+
+
+def test_two_devices_share_the_work(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    measures = []
+    for trainer in ({}, {"devices": 2, "strategy": "ddp"}):
+        folder.set(token_noise=0.0, recombine=0.0, lr=0.003, model={"tf_dropout": 0.0}, trainer=trainer)
+        output = folder.finish(folder.start()) if trainer else folder.train()
+        assert output.count("epoch 3: val CER") == 1
+        measures.append(folder.measures())
+    one, two = measures
+    assert two["val/loss"] == pytest.approx(one["val/loss"], rel=0.1)
+    assert two["val/cer"] == pytest.approx(one["val/cer"], abs=0.1)
+    # Each sample was counted once: one process finds the same.
+    recognizer = Recognizer.load(folder.path / "models/model.ckpt")
+    split = read_split(folder.path / "data/processed/iam_lines.h5", "val")
+    images = TextImages(split, recognizer.charset, recognizer.model.config)
+    params = validate(RECIPE, TrainParams, where="train")
+    trainer = lightning.Trainer(accelerator="cpu", logger=False, enable_progress_bar=False)
+    (found,) = trainer.validate(Training(recognizer, params), loader(images, 8, shuffle=False), verbose=False)
+    assert found["val/cer"] == pytest.approx(two["val/cer"], abs=1e-4)
+    assert found["val/wer"] == pytest.approx(two["val/wer"], abs=1e-4)
+
+
+def test_wandb_gets_curves_readings_and_gradients_offline(tmp_path: Path) -> None:
+    folder = Folder(
+        tmp_path, wandb="offline", watch_gradients=True, device_stats=True, trainer={"log_every_n_steps": 2}
+    )
+    folder.finish(folder.start())
+    (log,) = tmp_path.glob("wandb/offline-run-*/run-*.wandb")
+    content = log.read_bytes()
+    assert all(word in content for word in (b"val/cer", b"readings", b"gradients/", b"DeviceStatsMonitor"))
+    assert folder.live("wandb.txt").read_text() in log.name
+    assert list(folder.live("plots/metrics").rglob("*cpu_percent.tsv"))
+
+
+def test_wandb_without_a_key_is_one_line_before_anything_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    with pytest.raises(
+        TextrecError, match=r"train.wandb is online, but wandb has no key; run `wandb login`, or set WANDB_"
+    ):
+        Folder(tmp_path, wandb="online").train()
+    assert not (tmp_path / "checkpoints").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"lr": 1e30}, r"epoch 0, step \d: the loss is nan for s-\d+, .*; lower train.lr"),
+        (
+            {"trainer": {"accelerator": "gpu"}},
+            "params.yaml: train.trainer: No supported gpu backend found!; accelerator: auto takes",
+        ),
+        ({"ckpt_path": "data/processed/iam_lines.h5"}, "data/processed/iam_lines.h5: not a run; train.ckpt_path takes"),
+        ({"init": "models/lines.ckpt"}, "models/lines.ckpt: not found"),
+        ({"batch_size": 3, "trainer": {"devices": 2}}, "train.batch_size is 3; 2 devices need 2 samples each"),
+    ],
+)
+def test_what_cannot_be_is_one_line(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(TextrecError, match=message):
+        Folder(tmp_path, **changes).train()
+
+
+def test_ctrl_c_is_answered(tmp_path: Path) -> None:
+    folder = Folder(tmp_path, trainer={"max_epochs": 1000})
+    process = folder.start()
+    while not list(tmp_path.glob("checkpoints/*/last.ckpt")):
+        assert process.poll() is None
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGINT)
+    assert "error: interrupted" in folder.finish(process, code=130)

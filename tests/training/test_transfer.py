@@ -1,0 +1,85 @@
+from pathlib import Path
+
+import pytest
+import torch
+from networks import config, recognizer
+
+from textrec.base.charset import SPECIALS, Charset
+from textrec.base.runtime import TextrecError
+from textrec.reading.recognizer import Recognizer
+from textrec.training.transfer import begin_with
+
+TOKENS = ("embedding.", "output.", "ctc_output.", "ctc_shortcut.")
+
+
+def build(characters: str, *, line_height: int = 28, **changes: object) -> Recognizer:
+    return Recognizer.build(config(**changes), Charset(characters), line_height=line_height)
+
+
+@pytest.fixture
+def lines(tmp_path: Path) -> tuple[Path, dict[str, torch.Tensor]]:
+    """A model of lines and its weights."""
+    model = build("abcd ")
+    model.save(tmp_path / "lines.ckpt")
+    return tmp_path / "lines.ckpt", model.model.state_dict()
+
+
+def test_all_weights_of_a_like_model_are_taken(tmp_path: Path) -> None:
+    one, two = recognizer(seed=1), recognizer(seed=2)
+    one.save(tmp_path / "one.ckpt")
+    said = begin_with(two, tmp_path / "one.ckpt")
+    count = len(one.model.state_dict())
+    assert said == f"train.init: {count} of {count} weights from {tmp_path / 'one.ckpt'}; begun anew: none"
+    two.save(tmp_path / "two.ckpt")
+    assert (tmp_path / "one.ckpt").read_bytes() == (tmp_path / "two.ckpt").read_bytes()
+
+
+@pytest.mark.parametrize("characters", ["abcd \n", "\nabcd "])
+def test_paragraphs_begin_with_the_tokens_of_lines(
+    lines: tuple[Path, dict[str, torch.Tensor]], characters: str
+) -> None:
+    path, weights = lines
+    made = build(characters)
+    before = {name: weight.clone() for name, weight in made.model.state_dict().items()}
+    assert "begun anew: none" in begin_with(made, path)
+    newline = len(SPECIALS) + characters.index("\n")
+    for name, weight in made.model.state_dict().items():
+        if name.startswith(TOKENS):
+            rows = [row for row in range(len(weight)) if row != newline]
+            assert torch.equal(weight[rows], weights[name])
+            assert torch.equal(weight[newline], before[name][newline])
+        else:
+            assert torch.equal(weight, weights[name])
+
+
+def test_lines_begin_with_the_tokens_of_paragraphs(tmp_path: Path) -> None:
+    paragraphs, made = build("abcd \n"), build("abcd ")
+    paragraphs.save(tmp_path / "p.ckpt")
+    begin_with(made, tmp_path / "p.ckpt")
+    assert torch.equal(made.model.output.weight, paragraphs.model.output.weight[:-1])
+
+
+def test_what_does_not_fit_begins_anew_and_is_named(lines: tuple[Path, dict[str, torch.Tensor]]) -> None:
+    path, weights = lines
+    made = build("abcd ", tf_fc_dim=64, tf_layers=3)
+    said = begin_with(made, path)
+    layer = sum(name.startswith("layers.0.") for name in weights)
+    assert said.endswith(f"begun anew: layers ({2 * 3 + layer})")
+    assert torch.equal(made.model.output.weight, weights["output.weight"])
+
+
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        ({"characters": "abcde "}, r"train.init: .*lines.ckpt writes the characters 'abcd ', train.data has 'abcde '"),
+        (
+            {"characters": "abcd ", "line_height": 32},
+            r"lines.ckpt reads lines of 28 pixels, train.data has lines of 32",
+        ),
+    ],
+)
+def test_another_charset_or_line_height_is_refused(
+    lines: tuple[Path, dict[str, torch.Tensor]], made: dict, message: str
+) -> None:
+    with pytest.raises(TextrecError, match=message):
+        begin_with(build(**made), lines[0])

@@ -1,0 +1,17 @@
+"""The device that networks run on, and the time that it takes."""
+
+import time
+
+import torch
+
+
+def best_device() -> str:
+    """The name of the torch device to read on: a GPU where there is one."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def now() -> float:
+    """Seconds of a clock, once the GPU has done what it was given."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter()

@@ -1,0 +1,212 @@
+"""The recogniser's network: a ResNet reads the image, a Transformer decoder writes the text, see `decoding`."""
+
+import math
+from collections.abc import Iterable
+from typing import Annotated, NamedTuple, Self, cast
+
+import torch
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model_validator
+from torch import Tensor, nn
+from torch.nn import functional
+
+from textrec.base.params import Params
+from textrec.network.layers import Cache, DecoderLayer, RowLSTM, sinusoids
+from textrec.network.resnet import ResNet, ResNetConfig, valid_positions
+
+
+class ModelConfig(Params):
+    """Shape of the network; saved with its weights."""
+
+    resnet: ResNetConfig
+    row_step: PositiveInt  # rows of ResNet features from one window of a line's height to the next, in images of many
+    lstm_dim: PositiveInt  # of each direction of the recurrent layers that run along each row
+    lstm_layers: NonNegativeInt
+    encoder_dropout: Annotated[float, Field(ge=0, lt=1)]  # on the input of each recurrent layer, and on their output
+    tf_dim: PositiveInt  # width of the decoder and of what it sees of the image
+    tf_fc_dim: PositiveInt  # hidden width of the decoder's feed-forward layers
+    tf_heads: PositiveInt
+    tf_layers: PositiveInt
+    tf_dropout: Annotated[float, Field(ge=0, lt=1)]
+    learned_positions: bool  # or sinusoids that stay as they are
+    ctc_weight: NonNegativeFloat  # of the auxiliary CTC loss on the encoder; 0: no such head
+    ctc_shortcut: NonNegativeFloat  # of another, in front of the recurrent layers, which training alone uses; 0: none
+    max_length: Annotated[int, Field(ge=3)]  # tokens of the longest text, <START> and <END> included
+    max_height: PositiveInt  # pixels of the highest image
+    max_width: PositiveInt  # pixels of the widest image
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.tf_dim % (2 * self.tf_heads):
+            raise ValueError(f"tf_dim {self.tf_dim} must be a multiple of 2 * tf_heads, {2 * self.tf_heads}")
+        return self
+
+
+class Encoded(NamedTuple):
+    """What the decoder sees of a batch of images.
+
+    memory: float (B, S, tf_dim), the grid of features row by row with positions added; mask: bool (B, S), True within
+    the image; steps: float (B, S, tf_dim), the same features without positions and those within the image first, and
+    step_count: int64 (B,), how many those are: what CTC reads; early: float (B, S, width), likewise, in front of the
+    recurrent layers; limit: int64 (B,), the most tokens that an image of this size can hold, `<END>` included.
+    """
+
+    memory: Tensor
+    mask: Tensor
+    steps: Tensor
+    step_count: Tensor
+    early: Tensor
+    limit: Tensor
+
+    def attention_mask(self) -> Tensor:
+        """What to add to attention scores: float (B, 1, 1, S), 0 within the image, minus infinity outside."""
+        outside = torch.zeros_like(self.mask, dtype=self.memory.dtype).masked_fill(~self.mask, -math.inf)
+        return outside[:, None, None, :]
+
+
+class ResNetTransformer(nn.Module):
+    """Image in, text out, as tokens of a charset of `vocabulary` entries; `line_height` is pixels a line of text.
+
+    A window as high as a line slides down the features of the ResNet, one position a line for an image of one line;
+    recurrent layers run along each row of positions. What they give is read twice: by CTC, row after row as one long
+    sequence (Coquenet et al. 2020), and by the Transformer decoder, which looks at all of it.
+    """
+
+    def __init__(self, config: ModelConfig, *, vocabulary: int, line_height: int) -> None:
+        super().__init__()
+        self.config = config
+        self.line_height = line_height
+        dim = config.tf_dim
+        rows, columns = config.resnet.output_size(config.max_height, config.max_width)
+        self.window = config.resnet.output_size(line_height, 1)[0]  # rows of features of one line
+        self.resnet = ResNet(config.resnet)
+        width = 2 * config.lstm_dim if config.lstm_layers else dim
+        self.project = nn.Conv2d(config.resnet.channels[-1], width, (self.window, 1), (config.row_step, 1))
+        self.recurrent = nn.ModuleList(RowLSTM(width, config.lstm_dim) for _ in range(config.lstm_layers))
+        self.encoder_dropout = nn.Dropout1d(config.encoder_dropout)  # of whole channels of a row
+        self.encoder_norm = nn.LayerNorm(width)
+        self.encoder_output = nn.Linear(width, dim)
+        # Learned, and begun as sinusoids: from the first step on, neighbours look alike and far positions do not.
+        self.row_position = self._positions(int(self._row_count(torch.tensor(rows))), dim)
+        self.column_position = self._positions(columns, dim)
+        self.token_position = self._positions(config.max_length, dim)
+        self.embedding = nn.Embedding(vocabulary, dim)
+        self.dropout = nn.Dropout(config.tf_dropout)
+        sizes = {"heads": config.tf_heads, "dropout": config.tf_dropout}
+        self.layers = nn.ModuleList(DecoderLayer(dim, config.tf_fc_dim, **sizes) for _ in range(config.tf_layers))
+        self.norm = nn.LayerNorm(dim)
+        self.output = nn.Linear(dim, vocabulary)
+        self.ctc_output = nn.Linear(dim, vocabulary) if config.ctc_weight else None
+        self.ctc_shortcut = nn.Linear(width, vocabulary) if config.ctc_shortcut else None
+        nn.init.normal_(self.embedding.weight, std=dim**-0.5)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are, and images are wanted."""
+        return self.row_position.device
+
+    @property
+    def has_ctc(self) -> bool:
+        """Whether `ctc` can be asked."""
+        return self.ctc_output is not None
+
+    def encode(self, images: Tensor, sizes: Tensor) -> Encoded:
+        """Encode a padded batch.
+
+        images: uint8 or float (B, 1, H, W) in [0, 255], white ink on black, 0 where padded; H and W at most the
+        config's maxima. sizes: int64 (B, 2), each image's own height and width in pixels.
+        """
+        dtype = self.project.weight.dtype
+        features, grid = self.resnet((images.to(dtype) / 255).contiguous(memory_format=torch.channels_last), sizes)
+        grid = torch.stack([self._row_count(grid[:, 0]), grid[:, 1]], dim=1)
+        # Lengthened to what the windows cover: an image may be lower than a line, or end between two steps.
+        lacking = torch.sym_max(self.window - features.shape[2], 0) + self.config.row_step - 1
+        features = self.project(functional.pad(features, (0, 0, 0, cast(int, lacking)))).permute(0, 2, 3, 1)
+        rows, columns = features.shape[1:3]
+        early = features.flatten(1, 2)
+        features = self._along_rows(features, grid[:, 1])  # (B, rows, columns, D)
+        valid = valid_positions(grid, rows, columns).flatten(1)
+        memory = features + self.row_position[:rows, None] + self.column_position[:columns]
+        steps = features.flatten(1, 2)
+        if torch.compiler.is_exporting() or rows > 1:
+            place = torch.arange(valid.shape[1], device=valid.device)
+            first = torch.where(valid, place, place + valid.shape[1]).argsort(dim=1)
+            steps, early = (x.gather(1, first[..., None].expand_as(x)) for x in (steps, early))
+        lines = (sizes[:, 0] / self.line_height).ceil().long()
+        limit = (lines * grid[:, 1] + 1).clamp(max=self.config.max_length - 1)  # a character takes a column or more
+        return Encoded(memory.flatten(1, 2), valid, steps, grid.prod(1), early, limit)
+
+    def _along_rows(self, features: Tensor, counts: Tensor) -> Tensor:
+        """The recurrent layers over each row of float (B, rows, columns, width), `counts` (B,) of them valid."""
+        batch, rows, columns = features.shape[:3]
+        hidden = features.flatten(0, 1)
+        time = torch.arange(columns, device=features.device)
+        last = counts[:, None].expand(-1, rows).reshape(-1, 1)
+        mirror = torch.where(time < last, last - 1 - time, time)[..., None]  # each row's own end comes first
+        for layer in cast(Iterable[RowLSTM], self.recurrent):
+            hidden = layer(self._drop(hidden), mirror)
+        return self.encoder_output(self._drop(self.encoder_norm(hidden))).view(batch, rows, columns, -1)
+
+    def _drop(self, rows: Tensor) -> Tensor:
+        """Drop channels of float (N, columns, width), each for the whole row (Gal and Ghahramani 2016)."""
+        return self.encoder_dropout(rows.transpose(1, 2)).transpose(1, 2)
+
+    def _row_count(self, rows: Tensor) -> Tensor:
+        """How many windows cover `rows` of features, int64 of any shape."""
+        step = self.config.row_step
+        return ((rows - self.window).clamp(min=0) + step - 1) // step + 1
+
+    def _positions(self, length: int, dim: int) -> nn.Parameter:
+        return nn.Parameter(sinusoids(length, dim), requires_grad=self.config.learned_positions)
+
+    def ctc(self, encoded: Encoded) -> Tensor:
+        """Log-probabilities float (B, S, vocabulary) of the auxiliary CTC head, one for each of `encoded.steps`."""
+        if self.ctc_output is None:
+            raise ValueError("a model built with ctc_weight 0 has no CTC head")
+        return self.ctc_output(encoded.steps).float().log_softmax(-1)
+
+    def ctc_heads(self, encoded: Encoded) -> list[tuple[float, Tensor]]:
+        """The CTC heads as training weighs them: (weight, log-probabilities as by `ctc`), the shortcut among them."""
+        config, heads = self.config, []
+        if self.ctc_output is not None:
+            heads.append((config.ctc_weight, self.ctc(encoded)))
+        if self.ctc_shortcut is not None:  # Retsinas et al. 2022: with it the recurrent layers learn much sooner
+            heads.append((config.ctc_shortcut, self.ctc_shortcut(encoded.early).float().log_softmax(-1)))
+        return heads
+
+    def decode(self, encoded: Encoded, tokens: Tensor) -> Tensor:
+        """Teacher forcing: logits float (B, T, vocabulary) of the token after each of `tokens`, int64 (B, T)."""
+        hidden = self.embed(tokens, self.token_position[: tokens.shape[1]])
+        mask = encoded.attention_mask()
+        for layer in self.decoder_layers():
+            hidden = layer(hidden, encoded.memory, mask)
+        return self.output(self.norm(hidden))
+
+    def caches(self, encoded: Encoded, slots: int) -> list[Cache]:
+        """For `next_token`: one a layer, with room for `slots` tokens, those of all hypotheses together."""
+        return [layer.cache(encoded.memory, slots) for layer in self.decoder_layers()]
+
+    def next_token(
+        self, tokens: Tensor, step: int, caches: list[Cache], mask: Tensor, ancestors: Tensor | None = None
+    ) -> Tensor:
+        """Log-probabilities float (B, K, vocabulary) of the token after the last one of K hypotheses an image.
+
+        tokens: int64 (B, K), the token at `step` of each hypothesis, from `<START>` at 0 on; the caches are extended by
+        them. mask: see `Encoded.attention_mask`. ancestors: what to add to the scores of the tokens so far, float
+        (B, 1, K, (step + 1) * K), 0 for a hypothesis' own and minus infinity for the others'; not needed where K is 1.
+        """
+        hidden = self.embed(tokens, self.token_position[step])
+        for layer, cache in zip(self.decoder_layers(), caches, strict=True):
+            hidden = layer.step(hidden, cache, step, mask, ancestors)
+        return self.predict(hidden)
+
+    def predict(self, hidden: Tensor) -> Tensor:
+        """Log-probabilities float (B, T, vocabulary) of the tokens after what the last layer gave."""
+        return self.output(self.norm(hidden)).float().log_softmax(-1)
+
+    def decoder_layers(self) -> Iterable[DecoderLayer]:
+        """The layers that `caches` has one for each."""
+        return cast(Iterable[DecoderLayer], self.layers)  # torch types a ModuleList's items as any module
+
+    def embed(self, tokens: Tensor, positions: Tensor) -> Tensor:
+        """What enters the first layer for tokens, int64 (B, T), at their positions' vectors, float (T or 1, tf_dim)."""
+        return self.dropout(self.embedding(tokens) * math.sqrt(self.config.tf_dim) + positions)

@@ -1,0 +1,173 @@
+"""A trained model as a file that describes itself, and its ways to read crops."""
+
+import io
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from pydantic import PositiveInt
+from torch import Tensor
+
+from textrec.base.charset import END, SPECIALS, Charset
+from textrec.base.params import Params, validate
+from textrec.base.runtime import TextrecError, atomic
+from textrec.network.batches import TextImages, loader
+from textrec.network.calibration import Calibration
+from textrec.network.decoding import BEAM, CTC_WEIGHT, ctc_greedy, greedy, joint_search
+from textrec.network.model import Encoded, ModelConfig, ResNetTransformer
+
+FORMAT = 2
+Search = Callable[[Encoded], tuple[Tensor, Tensor]]
+HEADS = {"ar": 1, "ctc": 1, "joint": 2}  # that each decoder listens to
+
+
+class PredictParams(Params):
+    """How to read a split."""
+
+    batch_size: PositiveInt
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was read.
+
+    confidence: the share of the text that is right, 1 - CER, as far as the model knows; in [0, 1].
+    characters: of each character of `text` the probability that it is right.
+    """
+
+    text: str
+    confidence: float
+    characters: tuple[float, ...]
+
+
+def _uncalibrated() -> dict[str, Calibration]:
+    return {name: Calibration.identity(heads) for name, heads in HEADS.items()}
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A network with the charset that it writes, and how far each of its decoders is to be trusted."""
+
+    model: ResNetTransformer
+    charset: Charset
+    calibration: dict[str, Calibration] = field(default_factory=_uncalibrated)
+
+    @classmethod
+    def build(cls, config: ModelConfig, charset: Charset, *, line_height: int) -> Self:
+        """Make an untrained model, its weights drawn from torch's global random numbers."""
+        return cls(ResNetTransformer(config, vocabulary=len(charset), line_height=line_height), charset)
+
+    @classmethod
+    def load(cls, path: str | Path, *, device: str = "cpu") -> Self:
+        """Read a checkpoint, ready to read images on `device`.
+
+        Raises TextrecError where the file is missing, damaged, or of another format version.
+        """
+        content = _load(Path(path))
+        config = validate(content["model"], ModelConfig, where=f"{path}: model")
+        try:
+            trained = cls.build(config, Charset(content["characters"]), line_height=content["line_height"])
+            trained.model.load_state_dict(content["weights"])
+            calibration = {name: Calibration(**values) for name, values in content["calibration"].items()}
+        except (RuntimeError, TypeError, AttributeError) as error:
+            reason = " ".join(str(error).split())
+            raise TextrecError(f"{path}: its weights do not fit its own parameters ({reason}); train it anew") from None
+        trained.model.to(device).eval()
+        return replace(trained, calibration=calibration)
+
+    def compile(self) -> None:
+        """Have torch compile the encoder, once for all sizes, at the first batches: a minute or so."""
+        self.model.encode = torch.compile(self.model.encode, dynamic=True)
+
+    def save(self, path: str | Path) -> None:
+        """Write weights, model parameters, charset, line height and calibration; the bytes depend on these alone."""
+        content = {
+            "format": FORMAT,
+            "model": self.model.config.model_dump(),
+            "characters": self.charset.characters,
+            "line_height": self.model.line_height,
+            "calibration": {name: asdict(calibration) for name, calibration in self.calibration.items()},
+            "weights": {name: tensor.cpu() for name, tensor in self.model.state_dict().items()},
+        }
+        buffer = io.BytesIO()  # given a path, torch would write the file's name into the file
+        torch.save(content, buffer)
+        with atomic(path) as temporary:
+            temporary.write_bytes(buffer.getbuffer())
+
+    @torch.inference_mode()
+    def encode(self, images: Tensor, sizes: Tensor) -> Encoded:
+        """Encode a padded batch, from whatever device, for `decoders`."""
+        return self.model.encode(images.to(self.model.device), sizes.to(self.model.device))
+
+    def decoders(self, *, beam: int, ctc_weight: float) -> dict[str, Callable[[Encoded], list[Reading]]]:
+        """The ways to read what `encode` gives, the best last.
+
+        "ar": the Transformer decoder, greedy; and where the model has a CTC head "ctc": that alone, greedy; and
+        "joint": `decoding.joint_search` over both with `beam` and `ctc_weight`.
+        """
+
+        def reader(name: str, search: Search) -> Callable[[Encoded], list[Reading]]:
+            return lambda encoded: self._readings(name, *search(encoded))
+
+        return {name: reader(name, search) for name, search in self._searches(beam, ctc_weight).items()}
+
+    def calibrated(self, images: TextImages, *, batch_size: int) -> Self:
+        """The same model, its confidences fitted to how right its readings of `images` are; not of its training.
+
+        The joint search is fitted at its usual beam and weight, and sees both heads: another weight changes little.
+        """
+        texts: dict[str, list[tuple[np.ndarray, str, str]]] = {}
+        for batch in loader(images, batch_size, shuffle=False):
+            truths = [images.split.text[index] for index in batch.indices.tolist()]
+            encoded = self.encode(batch.images, batch.sizes)
+            for name, search in self._searches(BEAM, CTC_WEIGHT).items():
+                rows = zip(self._texts(*search(encoded)), truths, strict=True)
+                texts.setdefault(name, []).extend((scores, truth, text) for (text, scores), truth in rows)
+        return replace(self, calibration={name: Calibration.fit(found) for name, found in texts.items()})
+
+    def _searches(self, beam: int, ctc_weight: float) -> dict[str, Search]:
+        """By name: from what `encode` gives to tokens int64 (B, T) and log-probabilities (B, T) or (B, T, heads)."""
+        searches: dict[str, Search] = {"ar": lambda encoded: greedy(self.model, encoded)}
+        if self.model.has_ctc:
+            searches["ctc"] = torch.inference_mode()(
+                lambda encoded: ctc_greedy(self.model.ctc(encoded), encoded.step_count)
+            )
+            searches["joint"] = lambda encoded: joint_search(self.model, encoded, beam=beam, ctc_weight=ctc_weight)
+        return searches
+
+    def _readings(self, name: str, tokens: Tensor, scores: Tensor) -> list[Reading]:
+        calibration, readings = self.calibration[name], []
+        for text, log_probs in self._texts(tokens, scores):
+            characters = calibration.of_characters(log_probs)
+            confidence = calibration.of_text(float(characters.mean()))
+            readings.append(Reading(text, confidence, tuple(characters[: len(text)].tolist())))
+        return readings
+
+    def _texts(self, tokens: Tensor, scores: Tensor) -> Iterable[tuple[str, np.ndarray]]:
+        """Each row's text, and the heads' log-probabilities of its characters and its end, (len(text) + 1, heads)."""
+        scores = scores if scores.ndim == 3 else scores[..., None]
+        for row, log_probs in zip(tokens.cpu().numpy(), scores.cpu().double().numpy(), strict=True):
+            written = np.flatnonzero(row >= len(SPECIALS))  # an untrained decoder writes other specials
+            end = log_probs[row == END] if END in row else np.zeros((1, log_probs.shape[1]))
+            yield self.charset.decode(row), np.concatenate([log_probs[written], end])
+
+
+def _load(path: Path) -> dict[str, Any]:
+    damaged = f"{path}: not a readable checkpoint; remove it and run `dvc checkout` or `dvc repro`"
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise TextrecError(f"{path}: not found; run `dvc repro` to train it or `dvc pull` to get it") from None
+    except Exception as error:  # a damaged file makes torch raise whatever comes up
+        reason = " ".join(str(error).partition(".")[0].split()) or type(error).__name__
+        raise TextrecError(f"{damaged} ({reason})") from None
+    if not isinstance(content, dict) or "format" not in content:
+        raise TextrecError(f"{damaged} (it does not say its format)")
+    if content["format"] != FORMAT:
+        raise TextrecError(f"{path}: checkpoint format {content['format']}, this version reads {FORMAT}; train it anew")
+    if missing := {"model", "characters", "line_height", "calibration", "weights"} - content.keys():
+        raise TextrecError(f"{damaged} (it lacks {', '.join(sorted(missing))})")
+    return content

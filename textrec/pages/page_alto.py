@@ -1,0 +1,283 @@
+"""Pages as archives keep them, PAGE XML and ALTO: the outline of each line in, its text and confidence out.
+
+What is written is the file as it was, byte for byte, but for what says the text of the lines that were read.
+"""
+
+import contextlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from textrec.base.runtime import TextrecError
+from textrec.pages.text_edits import BOX, main_equiv, write_alto_line, write_page_line, write_regions
+from textrec.pages.xml_edit import Edit, Element, XmlFile, plain, read_xml, root_name
+
+KINDS = {"PcGts": "page", "alto": "alto"}  # by root element
+DISTORTION = 0.02  # how far the scales of width and height may differ: sizes are rounded, in tenths of a millimetre too
+LONGEST = 1e9  # a coordinate beyond is a slip of the pen, and would overflow
+
+
+@dataclass(frozen=True, eq=False)
+class PageLine:
+    """A line of text on a page.
+
+    `id` is the XML's, or "line <number from 1>" where it gives none. `polygon` is float64 (N, 2), x and y in pixels of
+    the stored image and within it; `clipped` of its points were not. `baseline` likewise, (N, 2), unclipped; None where
+    the XML has none. `text` is what the XML says now, None where it says nothing. `problem` says why the line cannot be
+    read, None for a sound one: only sound ones may be cropped.
+    """
+
+    id: str
+    polygon: np.ndarray
+    clipped: int
+    baseline: np.ndarray | None
+    text: str | None
+    problem: str | None
+    element: Element = field(repr=False)
+
+
+@dataclass(frozen=True, eq=False)
+class Page:
+    """A page of PAGE XML or ALTO: `lines` in document order.
+
+    `size` is the width and height that the XML declares, in its own unit (0, 0 where it does not), `image_size` that of
+    the image in pixels as stored: no EXIF orientation is applied.
+    """
+
+    path: Path
+    kind: str
+    image: Path
+    size: tuple[float, float]
+    image_size: tuple[int, int]
+    lines: list[PageLine]
+    xml: XmlFile = field(repr=False)
+
+
+def is_page(path: str | Path) -> bool:
+    """Whether a file's root element is that of PAGE XML or ALTO; looks at the first 64 KiB, whatever they hold."""
+    return root_name(path) in KINDS
+
+
+def read_page(path: str | Path) -> Page:
+    """Read the lines of a PAGE XML file (2009 to 2019) or an ALTO file (1 to 4), in any encoding that Python knows.
+
+    Raises TextrecError where the XML is not safe and well-formed, is neither PAGE nor ALTO, has no line or several
+    pages, gives sizes that are none, and where its image is missing, unreadable or of other proportions. What is wrong
+    with one line alone is that line's `problem`.
+    """
+    xml = read_xml(path)
+    root = xml.elements[0]
+    if root.name not in KINDS:
+        raise TextrecError(f"{path}: its root element is <{root.name}>, not PAGE's <PcGts> or ALTO's <alto>")
+    kind = KINDS[root.name]
+    own = [element for element in xml.elements if element.namespace == root.namespace]
+    pages = [element for element in own if element.name == "Page"]
+    if len(pages) != 1:
+        raise TextrecError(f"{path}: has {len(pages)} pages; export one file for each page")
+    lines = [element for element in own if element.name == "TextLine"]
+    if not lines:
+        raise TextrecError(f"{path}: has no TextLine; find the lines first, in eScriptorium, Transkribus or kraken")
+    image = _find_image(xml.path, _image_name(kind, root, pages[0]))
+    image_size = _image_size(image)
+    size = _declared_size(kind, root, pages[0], xml.path)
+    scale = _scale(size, image_size, xml.path, image)
+    return Page(
+        path=xml.path,
+        kind=kind,
+        image=image,
+        size=size,
+        image_size=image_size,
+        lines=[_line(kind, element, number, scale, image_size) for number, element in enumerate(lines, start=1)],
+        xml=xml,
+    )
+
+
+def crop_line(image: np.ndarray, line: PageLine) -> np.ndarray:
+    """Cut a sound line out of its page: uint8 (height, width), what lies outside of its polygon filled with paper.
+
+    image: grey, uint8 (H, W), as stored (`Page.image_size`); dark ink on light paper or the other way round.
+    """
+    left, top = np.floor(line.polygon.min(axis=0)).astype(int)
+    right, bottom = np.floor(line.polygon.max(axis=0)).astype(int) + 1  # PAGE's points are pixels: the last one counts
+    crop = image[top:bottom, left:right]
+    mask = Image.new("1", crop.shape[::-1])
+    outline = [(x - left, y - top) for x, y in line.polygon.tolist()]
+    ImageDraw.Draw(mask).polygon(outline, fill=1, outline=1)
+    inside = np.asarray(mask)
+    return np.where(inside, crop, _paper(crop, inside)).astype(np.uint8)
+
+
+def write_page(page: Page, path: str | Path, readings: Mapping[int, tuple[str, float] | None]) -> None:
+    """Write a page again with new texts; `path` may be the page's own.
+
+    readings: by the index into `page.lines`, text and confidence in [0, 1]; a line that has none, or None, stays.
+
+    PAGE: the main TextEquiv (lowest @index) gets @conf and Unicode, PlainText too where it has one; further TextEquivs
+    are alternatives and stay. The line's Words go: they would say the old text. A region's text that was its lines'
+    texts, one below the other, stays so; any other is left alone. @custom stays, with what it says of the old text's
+    characters. Before 2013 PAGE had no @conf.
+    ALTO: one String with the line's box, @CONTENT and @WC, and the first old String's ID, instead of the line's
+    Strings, SPs and HYP.
+    """
+    write_line = write_page_line if page.kind == "page" else write_alto_line
+    new = {index: (plain(reading[0]), reading[1]) for index, reading in readings.items() if reading}
+    edits: list[Edit] = []
+    for index, (text, confidence) in new.items():
+        edits += write_line(page.xml, page.lines[index].element, text, confidence)
+    if page.kind == "page":
+        texts = {line.element: (line.text, new.get(index)) for index, line in enumerate(page.lines)}
+        edits += write_regions(page.xml, texts)
+    page.xml.write(path, edits)
+
+
+def _image_name(kind: str, root: Element, page: Element) -> str:
+    if kind == "page":
+        return page.attributes.get("imageFilename", "").strip()
+    name = root.first("Description", "sourceImageInformation", "fileName")
+    return name.text.strip() if name else ""
+
+
+def _find_image(path: Path, name: str) -> Path:
+    """The image as the XML gives it, relative to the XML, else by its bare name beside the XML."""
+    if not name:
+        raise TextrecError(f"{path}: names no image; add Page@imageFilename (PAGE) or fileName (ALTO)")
+    given = unquote(urlsplit(name).path) if name.startswith("file:") else name
+    candidates = list(dict.fromkeys([path.parent / given, path.parent / re.split(r"[\\/]", given)[-1]]))
+    for candidate in candidates:
+        with contextlib.suppress(OSError, ValueError):  # a name that no file can have
+            if candidate.is_file():
+                return candidate
+    places = " nor ".join(str(candidate) for candidate in candidates)
+    raise TextrecError(f"{path}: its image is missing, there is no {places}; put it beside the XML")
+
+
+def _image_size(path: Path) -> tuple[int, int]:
+    try:
+        with Image.open(path) as image:
+            return image.size
+    except (OSError, Image.DecompressionBombError) as error:
+        raise TextrecError(f"{path}: not an image that can be read ({error}); replace it") from None
+
+
+def _declared_size(kind: str, root: Element, page: Element, path: Path) -> tuple[float, float]:
+    """Width and height in the XML's unit; (0, 0) where it leaves them to the image, as only pixels can."""
+    names = ("imageWidth", "imageHeight") if kind == "page" else ("WIDTH", "HEIGHT")
+    given = [page.attributes.get(name, "0") for name in names]
+    sizes = _points(" ".join(given))
+    if sizes is None or (sizes < 0).any():
+        raise TextrecError(f"{path}: the page's {names[0]} and {names[1]} are {' and '.join(given)}; mend the XML")
+    width, height = sizes[0].tolist()
+    if min(width, height) >= 1:
+        return width, height
+    unit = root.first("Description", "MeasurementUnit") if kind == "alto" else None
+    if unit and unit.text.strip() != "pixel":
+        raise TextrecError(f"{path}: measures in {unit.text.strip()}, but its Page has no WIDTH and HEIGHT; add them")
+    return 0, 0
+
+
+def _scale(size: tuple[float, float], image_size: tuple[int, int], path: Path, image: Path) -> np.ndarray:
+    """Pixels of the image for one unit of the XML, in x and in y: the unit itself need not be known."""
+    if min(size) == 0:
+        return np.ones(2)
+    scale = np.divide(image_size, size)
+    if scale.max() > scale.min() * (1 + DISTORTION):
+        declared, stored = (f"{width:g} x {height:g}" for width, height in (size, image_size))
+        problem = f"its page is {declared}, but {image} is {stored} pixels, of other proportions"
+        raise TextrecError(f"{path}: {problem}; put the image there that the XML was made from, turned as it was then")
+    return scale
+
+
+def _line(kind: str, element: Element, number: int, scale: np.ndarray, image_size: tuple[int, int]) -> PageLine:
+    outline, baseline, text = (_page_line if kind == "page" else _alto_line)(element)
+    points = None if outline is None else _points(outline)
+    polygon = np.zeros((0, 2)) if points is None else points * scale
+    within = np.clip(polygon, 0, image_size)
+    drawn = None if baseline is None else _points(baseline)
+    return PageLine(
+        id=element.attributes.get("id" if kind == "page" else "ID") or f"line {number}",
+        polygon=within,
+        clipped=int((within != polygon).any(axis=1).sum()),
+        baseline=None if drawn is None else drawn * scale,
+        text=text,
+        problem=_problem(outline, polygon, within),
+        element=element,
+    )
+
+
+def _problem(outline: str | None, polygon: np.ndarray, within: np.ndarray) -> str | None:
+    if outline is None:
+        return "it has no outline"
+    if len(polygon) < 3:
+        return f"its outline {outline[:40]!r} is no list of three or more points"
+    if np.ptp(within, axis=0).min() == 0 < np.ptp(polygon, axis=0).min():
+        return "it lies outside of the image"
+    # The smallest singular value is that of the polygon's spread across: zero for points on a straight line.
+    if np.ptp(within, axis=0).min() < 1 or np.linalg.svd(within - within.mean(axis=0), compute_uv=False)[-1] < 0.5:
+        return "its outline has no area"
+    return None
+
+
+def _points(text: str) -> np.ndarray | None:
+    """Float64 (N, 2) of "x,y x,y" or "x y x y"; None where it is not such a list."""
+    try:
+        numbers = np.array(text.replace(",", " ").split(), dtype=np.float64)
+    except ValueError:
+        return None
+    if len(numbers) % 2 or not (np.abs(numbers) <= LONGEST).all():  # not: nor NaN
+        return None
+    return numbers.reshape(-1, 2)
+
+
+def _page_line(line: Element) -> tuple[str | None, str | None, str | None]:
+    """Outline and baseline as they stand in the XML, and the text."""
+    coords, baseline, equiv = line.first("Coords"), line.first("Baseline"), main_equiv(line)
+    unicode = equiv.first("Unicode") if equiv else None
+    return _page_points(coords), _page_points(baseline), unicode.text if unicode else None
+
+
+def _page_points(coords: Element | None) -> str | None:
+    """Since 2013 an attribute, before then an element for each point."""
+    if coords is None:
+        return None
+    points = (f"{point.attributes.get('x', '')},{point.attributes.get('y', '')}" for point in coords.all("Point"))
+    return coords.attributes.get("points") or " ".join(points) or None
+
+
+def _alto_line(line: Element) -> tuple[str | None, str | None, str | None]:
+    """As `_page_line`; without a polygon the box is the outline. Strings are words, so a blank parts them."""
+    box = _points(" ".join(line.attributes.get(name, "") for name in BOX))
+    polygon = line.first("Shape", "Polygon")
+    outline = polygon.attributes.get("POINTS") if polygon else None
+    baseline = line.attributes.get("BASELINE")
+    if box is not None and len(box) == 2:
+        (x, y), (width, height) = box.tolist()
+        right, bottom = x + width, y + height
+        outline = outline or f"{x},{y} {right},{y} {right},{bottom} {x},{bottom}"
+        if baseline and len(baseline.split()) == 1 and "," not in baseline:  # its height alone, before ALTO 4
+            baseline = f"{x},{baseline} {right},{baseline}"
+    strings = line.all("String")
+    words = " ".join(string.attributes.get("CONTENT", "") for string in strings)
+    hyphens = "".join(hyphen.attributes.get("CONTENT", "") for hyphen in line.all("HYP"))
+    return outline, baseline, words + hyphens if strings else None
+
+
+def _paper(crop: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """The grey of the paper in each column, float64 (width,).
+
+    Ink covers far less than half of a line, so the median within the polygon is paper, light or dark; taken in pieces
+    as wide as the line is high and joined, it follows the shadow across a photograph.
+    """
+    height, width = crop.shape
+    centres, greys = [], []
+    for left, right in pairwise(np.linspace(0, width, max(width // height, 1) + 1).round().astype(int)):
+        pixels = crop[:, left:right][inside[:, left:right]]
+        if pixels.size:
+            centres.append((left + right - 1) / 2)
+            greys.append(np.median(pixels))
+    return np.interp(np.arange(width), centres, greys)

@@ -1,0 +1,130 @@
+"""From pictures to text: a trained model that takes them as people have them."""
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Self, cast
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from textrec.base.charset import Charset
+from textrec.base.runtime import TextrecError
+from textrec.network.batches import pad
+from textrec.network.calibration import Calibration
+from textrec.network.decoding import BEAM, CTC_WEIGHT
+from textrec.network.trained import Reading, TrainedModel
+from textrec.pages.pictures import Crop, gray, open_pictures, prepare
+from textrec.reading.onnx_network import OnnxNetwork
+
+WORTHWHILE = 8  # lines a batch: of smaller ones Python, which does one thing at a time, takes most of the time
+BLANK = Reading("", 0.0, ())  # of a picture without ink
+
+
+class Recognizer(TrainedModel):
+    """A trained model for pictures: `Recognizer.load(path).read(images)`."""
+
+    @classmethod
+    def load_export(cls, path: str | Path) -> Self:
+        """Read what `textrec export` wrote, ready to read images by onnxruntime on all usable cores.
+
+        Raises TextrecError where the file is missing, damaged, or of another format version, and where onnxruntime is
+        not installed.
+        """
+        network, content = OnnxNetwork.load(path)
+        calibration = {name: Calibration(**values) for name, values in content["calibration"].items()}
+        # Reading asks of a network no more than this one has.
+        return cls(cast(Any, network), Charset(content["characters"]), calibration)
+
+    @property
+    def paragraphs(self) -> bool:
+        """Whether it reads several lines of text at once, or one."""
+        return "\n" in self.charset.characters
+
+    def read(
+        self,
+        images: Iterable[str | Path | Image.Image | np.ndarray],
+        *,
+        batch_size: int = 32,
+        beam: int = BEAM,
+        ctc_weight: float = CTC_WEIGHT,
+    ) -> list[Reading]:
+        """Read pictures of any size and colour, each of one line, or of several where it is a model of `paragraphs`.
+
+        Each is the path of a file (of whose pages the first is read), a Pillow image, or an array as `pictures.gray`
+        takes it. They are brought to crops by `pictures.prepare`, then read as by `read_crops`. A picture without ink
+        has an empty text and confidence 0. May be called by several threads at once.
+        Raises TextrecError at the first that cannot be read.
+        """
+        crops = [self.crop(next(open_pictures(i)).image if isinstance(i, str | Path) else gray(i)) for i in images]
+        return self.read_prepared(crops, batch_size=batch_size, beam=beam, ctc_weight=ctc_weight)
+
+    def crop(self, image: Image.Image) -> Crop:
+        """What this model reads of a picture, mode L; TextrecError where its shape does not fit the model."""
+        crop = prepare(image, line_height=self.model.line_height, paragraph=self.paragraphs)
+        if crop.lines > 1 and not self.paragraphs:
+            remedy = "cut it into lines, or read it by a model of paragraphs"
+            raise TextrecError(f"there seem to be {crop.lines} lines of text and the model reads one; {remedy}")
+        config, (height, width) = self.model.config, crop.pixels.shape
+        if height > config.max_height or width > config.max_width:
+            size = f"{width} x {height} pixels at {self.model.line_height} a line"
+            most = f"{config.max_width} x {config.max_height}"
+            raise TextrecError(f"the text takes {size}, the model reads {most}; cut it into parts")
+        return crop
+
+    def read_prepared(
+        self, crops: Sequence[Crop], *, batch_size: int = 32, beam: int = BEAM, ctc_weight: float = CTC_WEIGHT
+    ) -> list[Reading]:
+        """Read what `crop` gave, each as by `read`."""
+        written = [index for index, crop in enumerate(crops) if crop.lines]
+        pixels = [crops[index].pixels for index in written]
+        found = self.read_crops(pixels, batch_size=batch_size, beam=beam, ctc_weight=ctc_weight)
+        readings = dict(zip(written, found, strict=True))
+        return [readings.get(index, BLANK) for index in range(len(crops))]
+
+    def read_crops(
+        self, crops: Sequence[np.ndarray], *, batch_size: int = 32, beam: int = BEAM, ctc_weight: float = CTC_WEIGHT
+    ) -> list[Reading]:
+        """Read crops: each uint8 (height, width), white ink on black, `model.line_height` pixels a line of text.
+
+        Those of like width are read together, and each as it would be alone: by `joint_search`, or where the model has
+        no CTC head, or `beam` is 1, greedily by the Transformer alone.
+        """
+        order = sorted(range(len(crops)), key=lambda index: -crops[index].size)
+        parts = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+
+        def read(indices: list[int]) -> list[Reading]:
+            return self.read_batch(*pad([crops[index] for index in indices]), beam=beam, ctc_weight=ctc_weight)
+
+        with _at_once(len(parts) if batch_size >= WORTHWHILE else 1, self.model.device) as apply:
+            found = [reading for readings in apply(read, parts) for reading in readings]
+        return [reading for _, reading in sorted(zip(order, found, strict=True), key=lambda item: item[0])]
+
+    def read_batch(
+        self, images: Tensor, sizes: Tensor, *, beam: int = BEAM, ctc_weight: float = CTC_WEIGHT
+    ) -> list[Reading]:
+        """Read a padded batch like `read_crops`: uint8 (B, 1, H, W) and int64 (B, 2), as in `dataset.Batch`."""
+        decoders = self.decoders(beam=beam, ctc_weight=ctc_weight)
+        *_, best = decoders
+        return decoders["ar" if beam == 1 else best](self.encode(images, sizes))
+
+
+@contextlib.contextmanager
+def _at_once(count: int, device: torch.device) -> Iterator[Callable[..., Iterable[Any]]]:
+    """A `map` for `count` batches: on a processor as many at once as torch has threads, each of which is then for one.
+
+    So the joint search takes a sixth less time than by one after the other, each by all threads.
+    """
+    threads = min(count, torch.get_num_threads())
+    if device.type != "cpu" or threads < 2:
+        yield map
+        return
+    before = torch.get_num_threads()
+    try:
+        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            yield pool.map
+    finally:
+        torch.set_num_threads(before)  # threads that begin later would have one, too
