@@ -7,15 +7,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from commands import Run
 from networks import recognizer
 from PIL import Image
 from text_images import line
 
-from textrec import cli
 from textrec.base.charset import Charset
 from textrec.reading.recognizer import Recognizer
 
@@ -47,28 +46,6 @@ def lines_model(tmp_path: Path) -> Path:
     built = recognizer(max_width=1200)
     Recognizer(built.model, Charset("abcd e"), built.calibration).save(tmp_path / "lines.ckpt")
     return tmp_path / "lines.ckpt"
-
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
-    """Run `textrec` in tmp_path: exit code, standard output, standard error."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
-    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
-
-    def call(*arguments: object, stdin: str = "") -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["textrec", *map(str, arguments)])
-        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        for number, handler in zip((signal.SIGINT, signal.SIGTERM), before, strict=True):
-            signal.signal(number, handler)
-        return int(ended.value.code or 0), *capsys.readouterr()
-
-    return call
 
 
 def save(folder: Path, *names: str) -> None:
@@ -202,20 +179,18 @@ def start(folder: Path, *arguments: object, **options: object) -> subprocess.Pop
 
 
 def test_ctrl_c_leaves_whole_lines(model: Path, tmp_path: Path) -> None:
-    save(tmp_path, "a.png", "b.png")
-    names = "a.png\nb.png\n" * 3000
-    (tmp_path / "list").write_text(names)
-    with (tmp_path / "list").open() as file, (tmp_path / "out").open("w") as out:
-        process = start(tmp_path, "read", "-", "--model", model, "--batch-size", 1, stdin=file, stdout=out)
+    save(tmp_path, "a.png")
+    with subprocess.Popen(["yes", "a.png"], stdout=subprocess.PIPE) as names, (tmp_path / "out").open("w") as out:
+        process = start(tmp_path, "read", "-", "--model", model, "--batch-size", 1, stdin=names.stdout, stdout=out)
         while (tmp_path / "out").stat().st_size < 2000:
             assert process.poll() is None
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=60)
+        err = process.communicate()[1]
+        names.kill()
     assert process.returncode == 130
     assert err.splitlines() == ["error: interrupted; all that was written is whole"]
-    records = [json.loads(text) for text in (tmp_path / "out").read_text().splitlines()]
-    assert 0 < len(records) < 6000
+    assert all(json.loads(text)["text"] for text in (tmp_path / "out").read_text().splitlines())
 
 
 def test_whoever_reads_may_have_seen_enough(model: Path, tmp_path: Path) -> None:
@@ -233,6 +208,6 @@ def test_whoever_reads_may_have_seen_enough(model: Path, tmp_path: Path) -> None
     if Path("/dev/full").exists():
         with Path("/dev/full").open("w") as full:
             process = start(tmp_path, "read", "a.png", "--model", model, stdout=full)
-            _, err = process.communicate(timeout=60)
+            err = process.communicate()[1]
         assert process.returncode == 1
         assert err.splitlines()[-1].startswith("error: No space left on device; free some space")

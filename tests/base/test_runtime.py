@@ -93,7 +93,7 @@ def start(tmp_path, pytestconfig):
 
 
 def outcome(process):
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate()
     return process.returncode, errors
 
 

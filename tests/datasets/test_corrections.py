@@ -3,14 +3,16 @@ import fcntl
 import hashlib
 import io
 import json
-import multiprocessing
 import re
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
+from repository import ROOT
 
 from stages import add_corrections
 from textrec.base.charset import LINE_CHARACTERS, Charset
@@ -90,21 +92,33 @@ def test_a_text_that_cannot_be_trained_on_is_not_saved(tmp_path: Path, text: str
     assert not (tmp_path / "set").exists()
 
 
-def save_many(folder: Path, name: str, barrier: threading.Barrier) -> None:
-    barrier.wait()
-    for index in range(20):
-        save(folder, Image.new("L", (9, 9), index), f"{name} {index} " + "long " * 400)
+SAVE_MANY = f"""
+import sys
+import threading
+from PIL import Image
+from textrec.base.charset import LINE_CHARACTERS, Charset
+from textrec.datasets.corrections import save_correction
+
+folder, name = sys.argv[1:]
+print("ready", flush=True)
+input()
+for index in range(20):
+    text, charset = f"{{name}} {{index}} " + "long " * 400, Charset(LINE_CHARACTERS)
+    image = Image.new("L", (9, 9), index)
+    save_correction(folder, image, text, read="", model={MODEL!r}, writer="", charset=charset)
+"""
 
 
 def test_several_processes_save_at_once(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    barrier = context.Barrier(2)
-    processes = [context.Process(target=save_many, args=(tmp_path, name, barrier)) for name in "ab"]
+    options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "cwd": ROOT, "text": True}
+    processes = [subprocess.Popen([sys.executable, "-c", SAVE_MANY, tmp_path, name], **options) for name in "ab"]
+    assert [process.stdout.readline() for process in processes] == ["ready\n"] * 2
     for process in processes:
-        process.start()
+        process.stdin.write("go\n")
+        process.stdin.flush()
     for process in processes:
-        process.join()
-    assert [process.exitcode for process in processes] == [0, 0]
+        process.communicate()
+    assert [process.returncode for process in processes] == [0, 0]
     assert len((tmp_path / LIST).read_text().splitlines()) == 40
     assert len(read_corrections(tmp_path)) == 20
     assert len(list(tmp_path.glob("*.png"))) == 20

@@ -9,6 +9,7 @@ from networks import recognizer
 from PIL import Image
 from text_images import line
 
+import textrec
 from textrec.base.charset import Charset
 from textrec.base.runtime import TextrecError
 from textrec.reading.recognizer import BLANK, Recognizer
@@ -64,3 +65,9 @@ def test_a_text_that_is_too_long_for_the_model() -> None:
         TextrecError, match=r"the text takes \d+ x \d+ pixels at 28 a line, the model reads 150 x 64; cut"
     ):
         narrow.read([line("a very long line of text, that is for sure")])
+
+
+def test_it_is_what_the_package_offers() -> None:
+    assert textrec.Recognizer is Recognizer
+    with pytest.raises(AttributeError, match="module 'textrec' has no attribute 'recogniser'"):
+        _ = textrec.recogniser

@@ -74,6 +74,11 @@ class Fault:
     silent: bool = False  # no answer until the server stops
 
 
+def is_media(request: Request) -> bool:
+    """Whether a file's content is asked for."""
+    return request.query.get("alt") == "media"
+
+
 @dataclass
 class Answer:
     """A JSON value, or the bytes `start` to `stop` of a file."""

@@ -21,7 +21,9 @@ TINY = {
     "synth_lines": {"count": {"train": 24, "val": 8, "test": 8}},
     "synth_paragraphs": {"count": 8},
     "model": {
-        "resnet": {"channels": [4, 8], "kernels": [3, 3], "strides": [[4, 2], [4, 2]]},
+        "resnet": {"channels": [8], "kernels": [3], "strides": [[14, 4]]},
+        "lstm_dim": 8,
+        "lstm_layers": 1,
         "tf_dim": 16,
         "tf_fc_dim": 16,
         "tf_heads": 2,

@@ -1,25 +1,24 @@
 """A real web server on the loopback interface that answers as a test plans."""
 
+import contextlib
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import urlsplit
-
-PIECE = 1 << 16  # bytes
 
 
 class Site:
     """Serves `files` by name; `plan` changes the next answers, one each; `ranges` logs the Range of every request.
 
     In an answer's plan: `status` with `headers` and no file, `cut` (bytes after which the connection ends),
-    `ignore_range`, `delay` (seconds before every piece).
+    `ignore_range`, `stall` (bytes after which nothing more comes).
     """
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
         self.plan: list[dict[str, Any]] = []
         self.ranges: list[str] = []
+        self.stopped = threading.Event()
         site = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -40,6 +39,7 @@ class Site:
         self.close()
 
     def close(self) -> None:
+        self.stopped.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -63,10 +63,7 @@ class Site:
             request.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
         request.send_header("Content-Length", str(len(body)))
         request.end_headers()
-        body = body[: plan.get("cut", len(body))]
-        try:
-            for place in range(0, len(body), PIECE):
-                time.sleep(plan.get("delay", 0))
-                request.wfile.write(body[place : place + PIECE])
-        except ConnectionError:
-            pass  # the client went away
+        with contextlib.suppress(ConnectionError):  # the client went away
+            request.wfile.write(body[: min(plan.get("cut", len(body)), plan.get("stall", len(body)))])
+            if "stall" in plan:
+                self.stopped.wait()

@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import numpy as np
 import pytest
 import pytorch_lightning as lightning
 import yaml
+from holding import hold, wait_for
 from networks import CHARSET, config, sample
 from recipes import RECIPE
 from repository import ROOT
@@ -34,6 +34,8 @@ from textrec.training.runs import KEPT
 
 STEPS = {"max_epochs": 4, "check_val_every_n_epoch": 2, "deterministic": "warn"}
 # All that is random while training, and all that has a memory of its own.
+STEP = "textrec.training.lightning_module:Training.training_step"
+BATCHES = 4  # of an epoch
 LIVELY = {"token_noise": 0.3, "label_smoothing": 0.1, "ema_decay": 0.9, "recombine": 0.3, "lr": 0.01}
 
 
@@ -62,9 +64,12 @@ class Folder:
         }
         (self.path / "params.yaml").write_text(yaml.safe_dump(params))
 
-    def start(self) -> "subprocess.Popen[str]":
+    def start(self, before: str = "") -> "subprocess.Popen[str]":
+        """The stage in a process of its own, some code before it."""
+        script = self.path / "stage.py"  # a file, which Lightning starts again for a second device
+        script.write_text(f"{before}\nfrom stages.train import main, run\n\nrun(main)\n")
         return subprocess.Popen(
-            [sys.executable, "-m", "stages.train"],
+            [sys.executable, script],
             cwd=self.path,
             env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
             stdout=subprocess.PIPE,
@@ -126,15 +131,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Folder:
 
 def test_a_killed_run_goes_on_to_the_same_result(whole: Folder, tmp_path: Path) -> None:
     broken = Folder(tmp_path)
-    process = broken.start()
-    while not (found := list(tmp_path.glob("checkpoints/*/last.ckpt"))):
-        assert process.poll() is None
-        time.sleep(0.01)
-    first = found[0].stat().st_mtime_ns
-    while found[0].stat().st_mtime_ns == first:  # in the third epoch, after a validation
-        assert process.poll() is None
-        time.sleep(0.001)
-    time.sleep(0.02)
+    process = broken.start(hold(STEP, 2 * BATCHES + 2, tmp_path / "reached"))  # in the third epoch, after a validation
+    wait_for(tmp_path / "reached", process)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     assert not (tmp_path / "models/model.ckpt").exists()
@@ -266,10 +264,8 @@ def test_what_cannot_be_is_one_line(tmp_path: Path, changes: dict[str, Any], mes
 
 
 def test_ctrl_c_is_answered(tmp_path: Path) -> None:
-    folder = Folder(tmp_path, trainer={"max_epochs": 1000})
-    process = folder.start()
-    while not list(tmp_path.glob("checkpoints/*/last.ckpt")):
-        assert process.poll() is None
-        time.sleep(0.01)
+    folder = Folder(tmp_path)
+    process = folder.start(hold(STEP, BATCHES + 2, tmp_path / "reached"))
+    wait_for(tmp_path / "reached", process)
     os.killpg(process.pid, signal.SIGINT)
     assert "error: interrupted" in folder.finish(process, code=130)
