@@ -71,7 +71,7 @@ def crops(samples: str, lines: int, every: int = 1) -> list[np.ndarray]:
 
 
 def batches(images: list[np.ndarray], size: int) -> Batches:
-    """Images and sizes as by `dataset.pad`."""
+    """Images and sizes as by `batches.pad`."""
     return [pad(images[start : start + size]) for start in range(0, len(images), size)]
 
 

@@ -1,4 +1,4 @@
-"""The IAM archive: reading its members and form images, with a clear line for what is missing or damaged."""
+"""The archives in data/raw: their members and form images read, with a clear line for what is missing or damaged."""
 
 import contextlib
 import functools

@@ -106,7 +106,7 @@ class Recognizer(TrainedModel):
     def read_batch(
         self, images: Tensor, sizes: Tensor, *, beam: int = BEAM, ctc_weight: float = CTC_WEIGHT
     ) -> list[Reading]:
-        """Read a padded batch like `read_crops`: uint8 (B, 1, H, W) and int64 (B, 2), as in `dataset.Batch`."""
+        """Read a padded batch like `read_crops`: uint8 (B, 1, H, W) and int64 (B, 2), as in `batches.Batch`."""
         decoders = self.decoders(beam=beam, ctc_weight=ctc_weight)
         *_, best = decoders
         return decoders["ar" if beam == 1 else best](self.encode(images, sizes))

@@ -1,4 +1,4 @@
-"""What was measured, as a page of text; `python -m textrec.reports.summary` prints that of the last evaluation."""
+"""What was measured, as a page of text; `python -m textrec.report` prints that of the last evaluation."""
 
 import statistics
 from collections.abc import Mapping, Sequence
