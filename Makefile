@@ -1,7 +1,10 @@
 # Two commands do it all: `make repro` reads the embedded sample, `make test` runs the tests.
 # The README has the same without make.
 
+# make test PYTHON=python3.13: with that one; a virtual environment of another version is made anew.
 PYTHON ?= python3
+INTERPRETER := $(shell command -v $(PYTHON))
+VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .PHONY: repro test check app pull push gdrive-login gdrive-remote clean
@@ -38,11 +41,13 @@ pull push: .venv/repro
 gdrive-remote: .venv/repro
 	@python -m textrec.gdrive_setup remote '$(FOLDER)'
 
-.venv/repro .venv/app .venv/test: .venv/%: pyproject.toml constraints.txt
-	$(PYTHON) -m venv .venv
+.venv/repro .venv/app .venv/test: .venv/%: pyproject.toml constraints.txt .venv/bin/python$(VERSION)
 	python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
 		--editable $(if $(filter repro,$*),.,'.[$*]')
 	touch $@
+
+.venv/bin/python$(VERSION):
+	$(or $(INTERPRETER),$(PYTHON)) -m venv --clear .venv
 
 clean:
 	rm -rf .venv

@@ -143,7 +143,8 @@ def write_tools(folder: Path) -> None:
         words = [sys.executable, cut_short.__file__, name]
         (folder / name).write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
         (folder / name).chmod(0o755)
-    (folder / "activate").touch()
+    for name in ("activate", "python{}.{}".format(*sys.version_info)):  # the second for make, which looks for it
+        (folder / name).touch()
     for name in ("repro", "test", "app"):
         (folder.parent / name).touch()
 

@@ -57,6 +57,19 @@ def test_one_stage_alone(project: Project) -> None:
     assert project.hashes(*DATA_STAGES) == before
 
 
+def test_reading_and_reports_train_nothing_anew_but_the_network_does(project: Project) -> None:
+    (project.folder / "app").mkdir()
+    for path in (*project.folder.glob("textrec/re[ap]*/*.*"), project.folder / "app/browser.py"):
+        with path.open("a") as file:
+            file.write("\n")
+    output = project.dvc("repro", "--dry", "train")
+    assert "Stage 'train' didn't change" in output
+    assert "Running stage" not in output
+    with (project.folder / "textrec/network/layers.py").open("a") as file:
+        file.write("\n")
+    assert "Running stage 'train'" in project.dvc("repro", "--dry", "train")
+
+
 def test_plots(project: Project) -> None:
     project.dvc("plots", "show", "--out", "reports/plots")
     page = (project.folder / "reports/plots/index.html").read_text()
