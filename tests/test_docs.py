@@ -196,9 +196,11 @@ def set_parameters(words: list[str]) -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_each_command_runs_as_it_stands(
-    document: str, typed: DriveProject, run: Run, monkeypatch: pytest.MonkeyPatch
+    document: str, typed: DriveProject, run: Run, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     monkeypatch.chdir(typed.folder)
+    if any("gdrive-login" in command for command in commands(document)):
+        request.getfixturevalue("browser_ports")
     for command in commands(document):
         words = shlex.split(command)
         if words[:3] == ["dvc", "exp", "run"] and not {"--name", "--queue"} & {*words}:

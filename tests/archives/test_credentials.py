@@ -19,6 +19,8 @@ from textrec.archives import credentials
 from textrec.archives.credentials import drive_options
 from textrec.base.runtime import TextrecError
 
+pytestmark = pytest.mark.usefixtures("browser_ports")
+
 KEPT = ".dvc/tmp/gdrive-user-credentials.json"
 LOGIN = (sys.executable, "-m", "textrec.gdrive_setup", "login")
 REMOTE = (sys.executable, "-m", "textrec.gdrive_setup", "remote")
