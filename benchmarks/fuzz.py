@@ -107,9 +107,10 @@ def child(folder: Path, seed: int) -> None:
             opened = intake.open_file(str(path), lines if path.suffix == ".xml" else reader)
             cli._read(reader, opened.entries[:2], batch_size=2, beam=1)
             if opened.xml:
-                intake.write_xml(opened.xml, opened, folder / "out", 0.0)
+                options = {"least": 0.0, "only_empty": False, "keep": False}
+                intake.write_xml(opened.xml, opened.entries, folder / "out" / path.name, **options)
             told = [entry.error for entry in opened.entries if entry.error]
-        if any("\n" in line or "Traceback" in line for line in told):
+        if any("\n" in line or "Traceback" in line or "not foreseen" in line for line in told):
             raise ValueError(told)
         print(json.dumps({"told": len(told)}), flush=True)
 

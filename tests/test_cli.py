@@ -3,10 +3,12 @@
 import csv
 import io
 import json
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,9 @@ from PIL import Image
 from text_images import line
 
 from textrec.base.charset import Charset
+from textrec.network.trained import Reading
+from textrec.pages.pictures import Picture, open_pictures
+from textrec.reading import files
 from textrec.reading.recognizer import Recognizer
 
 PAGE = """<?xml version="1.0" encoding="UTF-8"?>
@@ -211,3 +216,100 @@ def test_whoever_reads_may_have_seen_enough(model: Path, tmp_path: Path) -> None
             err = process.communicate()[1]
         assert process.returncode == 1
         assert err.splitlines()[-1].startswith("error: No space left on device; free some space")
+
+
+FIRST = '<Coords points="0,0 400,0 400,100 0,100"/>'
+OLD = PAGE.replace(FIRST, f"{FIRST}<TextEquiv><Unicode>old</Unicode></TextEquiv>")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A page of three lines, the first blank and with a text, the third outside of the image."""
+    scan = Image.new("L", (400, 300), 245)
+    scan.paste(line("defg").crop((20, 30, 170, 100)), (20, 115))
+    scan.save(tmp_path / "scan.png")
+    (tmp_path / "page.xml").write_text(OLD)
+    return tmp_path
+
+
+def test_a_blank_outline_erases_no_text(run: Run, lines_model: Path, folder: Path) -> None:
+    _, out, err = run("read", "page.xml", "--model", lines_model)
+    first, second, _ = (json.loads(text) for text in out.splitlines())
+    assert (first["text"], first["accepted"], second["accepted"]) == ("", False, True)
+    assert "<Unicode>old</Unicode>" in (folder / "page.xml").read_text()
+    assert err.endswith("1 read, 1 without text, 1 could not be read\n")
+
+
+def test_ink_without_text_is_told_and_erases_none(
+    run: Run, lines_model: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "page.xml").write_text(OLD.replace("0,0 400,0 400,100 0,100", "0,100 400,100 400,200 0,200"))
+    monkeypatch.setattr(Recognizer, "read_crops", lambda _, crops, **__: [Reading("", 0.99, ())] * len(crops))
+    _, _, err = run("read", "page.xml", "--model", lines_model)
+    assert "warning: page.xml, line l1: no text was found in its ink; is it turned?\n" in err
+    assert "<Unicode>old</Unicode>" in (folder / "page.xml").read_text()
+
+
+def test_what_is_written_over_is_kept_once(run: Run, lines_model: Path, folder: Path) -> None:
+    run("read", "page.xml", "--model", lines_model, "--no-backup")
+    assert not (folder / "page.xml.bak").exists()
+    before = (folder / "page.xml").read_text()
+    run("read", "page.xml", "--model", lines_model)
+    (folder / "page.xml").write_text(OLD)
+    run("read", "page.xml", "--model", lines_model)
+    assert (folder / "page.xml.bak").read_text() == before
+
+
+def test_lines_that_have_a_text_can_be_left(run: Run, lines_model: Path, folder: Path) -> None:
+    filled = OLD.replace('400,200 0,200"/>', '400,200 0,200"/><TextEquiv><Unicode>mine</Unicode></TextEquiv>')
+    (folder / "page.xml").write_text(filled)
+    run("read", "page.xml", "--model", lines_model, "--only-empty")
+    assert (folder / "page.xml").read_text() == filled
+    run("read", "page.xml", "--model", lines_model)
+    assert "mine" not in (folder / "page.xml").read_text()
+
+
+def test_a_folder_has_its_xml_read_and_not_the_images_of_it(run: Run, lines_model: Path, folder: Path) -> None:
+    save(folder, "other.jfif")
+    (folder / "notes.xml").write_text("<notes/>")
+    _, out, _ = run("read", folder, "--model", lines_model)
+    assert {Path(json.loads(text)["path"]).name for text in out.splitlines()} == {"page.xml", "other.jfif"}
+
+
+def test_files_of_one_name_keep_their_folders(run: Run, lines_model: Path, folder: Path) -> None:
+    for name in ("a", "b"):
+        (folder / name).mkdir()
+        for file in ("page.xml", "scan.png"):
+            shutil.copy(folder / file, folder / name / file)
+    run("read", "a/page.xml", "b/page.xml", "--model", lines_model, "--xml-out", "out")
+    assert sorted(path.relative_to(folder).as_posix() for path in folder.glob("out/**/*.xml")) == [
+        "out/a/page.xml",
+        "out/b/page.xml",
+    ]
+
+
+def test_a_file_that_cannot_be_written_is_named_and_the_rest_is_read(run: Run, lines_model: Path, folder: Path) -> None:
+    save(folder, "good.png")
+    (folder / "out/page.xml").mkdir(parents=True)
+    code, out, err = run("read", "page.xml", "good.png", "--model", lines_model, "--xml-out", "out")
+    assert code == 1
+    assert json.loads(out.splitlines()[-1])["path"] == "good.png"
+    assert "error: page.xml: not written to out/page.xml: Is a directory\n" in err
+
+
+def test_trouble_that_nobody_thought_of_is_one_file_s(
+    run: Run, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(tmp_path, "a.png", "b.png")
+
+    def fail(path: str) -> Iterator[Picture]:
+        if path == "a.png":
+            raise ZeroDivisionError
+        return open_pictures(path)
+
+    monkeypatch.setattr(files, "open_pictures", fail)
+    monkeypatch.setattr(files, "REPORT", tmp_path / "report.log")
+    code, out, err = run("read", "a.png", "b.png", "--model", model)
+    assert (code, ["text" in json.loads(text) for text in out.splitlines()]) == (1, [False, True])
+    assert err.startswith(f"error: a.png: ZeroDivisionError that was not foreseen; please send {tmp_path}/report.log")
+    assert "Traceback" in (tmp_path / "report.log").read_text()

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from textrec.base.runtime import TextrecError, fail, run, usable_cores
-from textrec.reading.files import Entry, Opened, open_file, paths, write_xml
+from textrec.reading.files import Entry, Opened, open_file, paths, targets, write_xml
 
 if TYPE_CHECKING:  # torch takes seconds to import, in which a wrong option or Ctrl-C is to be answered
     from textrec.reading.recognizer import Recognizer
@@ -34,9 +34,13 @@ def read_images(args: argparse.Namespace) -> int:
     """
     recognizer = _load(args)
     write = WRITERS[args.out]()
-    counts = {"read": 0, "rejected": 0, "failed": 0}
+    counts = {"read": 0, "empty": 0, "rejected": 0, "failed": 0}
     size = WINDOW * args.batch_size
-    files = iter(tqdm(paths(args.images), desc="read", unit="file", disable=None))
+    names, out = paths(args.images), {}
+    if args.xml_out:
+        names = list(names)
+        out = targets([name for name in names if name.lower().endswith(".xml")], args.xml_out)
+    files = iter(tqdm(names, desc="read", unit="file", disable=None))
     with ThreadPoolExecutor(usable_cores()) as pool:
 
         def ahead() -> list[Future[Opened]]:
@@ -48,19 +52,34 @@ def read_images(args: argparse.Namespace) -> int:
             opened = [future.result() for future in window]
             entries = [entry for one in opened for entry in one.entries]
             _read(recognizer, entries, batch_size=args.batch_size, beam=args.beam)
-            for one in opened:
-                if one.xml:
-                    write_xml(one.xml, one, args.xml_out, args.min_confidence)
+            unwritten = [problem for one in opened if (problem := _write_xml(one, args, out))]
             for entry in entries:
-                accepted = entry.reading is not None and entry.reading.confidence >= args.min_confidence
-                counts["failed" if entry.error else "read" if accepted else "rejected"] += 1
+                accepted = entry.accepted(args.min_confidence)
+                empty = entry.reading is not None and not entry.reading.text
+                counts["failed" if entry.error else "read" if accepted else "empty" if empty else "rejected"] += 1
                 if entry.error:
                     tqdm.write(f"error: {entry.name}: {entry.error}", file=sys.stderr)
+                elif empty and entry.crop and entry.crop.lines:
+                    tqdm.write(f"warning: {entry.name}: no text was found in its ink; is it turned?", file=sys.stderr)
                 write(entry, accepted)
+            for problem in unwritten:
+                counts["failed"] += 1
+                tqdm.write(f"error: {problem}", file=sys.stderr)
             sys.stdout.flush()
+    empty = f", {counts['empty']} without text" if counts["empty"] else ""
     rejected = f", {counts['rejected']} less sure than {args.min_confidence:g}" if args.min_confidence else ""
-    print(f"{counts['read']} read{rejected}, {counts['failed']} could not be read", file=sys.stderr)
+    print(f"{counts['read']} read{empty}{rejected}, {counts['failed']} could not be read", file=sys.stderr)
     return 1 if counts["failed"] else 0
+
+
+def _write_xml(opened: Opened, args: argparse.Namespace, out: Mapping[str, Path]) -> str | None:
+    """Write what was read into an XML file, or where `out` says; what is wrong where that cannot be."""
+    if not opened.xml:
+        return None
+    path = opened.entries[0].path
+    options = {"least": args.min_confidence, "only_empty": args.only_empty, "keep": not args.no_backup}
+    problem = write_xml(opened.xml, opened.entries, out.get(path, opened.xml.path), **options)
+    return problem and f"{path}: {problem}"
 
 
 def export_model(args: argparse.Namespace) -> int:
@@ -155,6 +174,8 @@ def _parser() -> argparse.ArgumentParser:
     read.add_argument("--model", help=f"default: {MODELS['torch']}, or with --runtime onnx {MODELS['onnx']}")
     read.add_argument("--out", choices=WRITERS, default="jsonl", help="what to write; default: %(default)s")
     read.add_argument("--xml-out", metavar="FOLDER", type=Path, help="of XML; default: over the file that was read")
+    read.add_argument("--only-empty", action="store_true", help="of XML, leave lines that have a text as they are")
+    read.add_argument("--no-backup", action="store_true", help="of XML that is written over, keep no NAME.xml.bak")
     read.add_argument("--device", default="auto", help="cpu, cuda, cuda:1; default: a GPU where there is one")
     read.add_argument("--runtime", choices=MODELS, default="torch", help="default: %(default)s")
     read.add_argument("--compile", action="store_true", help="torch.compile: slower to begin with, then faster")

@@ -4,11 +4,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from defusedxml import ElementTree
-from PIL import Image, ImageDraw
+from PIL import ExifTags, Image, ImageDraw
 from xml_pages import ALTO_SOURCE, PAGE_SOURCE
 
 from textrec.base.runtime import TextrecError
-from textrec.pages.page_alto import Page, crop_line, is_page, read_page, write_page
+from textrec.pages.page_alto import Page, crop_line, is_page, page_image, read_page, write_page
 
 PAGE = "http://schema.primaresearch.org/PAGE/gts/pagecontent/"
 ALTO = "http://www.loc.gov/standards/alto/ns-"
@@ -469,3 +469,50 @@ def test_damage_gives_a_page_or_one_line(folder):
         assert [read_page(path).lines[index].text for index in sound] == [f"new {index}" for index in sound]
         outcomes["page"] += 1
     assert min(outcomes.values()) > 20
+
+
+# As people have them: the XML, the name that it gives, and where the image is.
+LAYOUTS = {
+    "Transkribus": ("doc/page/0001.xml", "scan.png", "doc/scan.png"),
+    "OCR-D, from the workspace": ("data/OCR-D-GT/0001.xml", "OCR-D-IMG/scan.png", "data/OCR-D-IMG/scan.png"),
+    "another suffix": ("0001.xml", "scan.tif", "scan.png"),
+    "another case": ("0001.xml", "SCAN.PNG", "scan.png"),
+    "escapes": ("0001.xml", "my%20scan.png", "my scan.png"),
+    "an address with a query": ("0001.xml", "https://a.org/iiif/scan.png?size=full", "scan.png"),
+    "a name with a per cent sign": ("0001.xml", "50%.png", "50%.png"),
+}
+
+
+@pytest.mark.parametrize(("xml", "name", "image"), LAYOUTS.values(), ids=LAYOUTS)
+def test_the_image_is_found_where_people_have_it(tmp_path: Path, xml: str, name: str, image: str) -> None:
+    for path in (xml, image):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+    save(scan(), tmp_path / image)
+    (tmp_path / xml).write_text(PAGE_SOURCE.replace("scan.png", name))
+    found = read_page(tmp_path / xml)
+    assert found.image.samefile(tmp_path / image)
+    given = (tmp_path / xml).parent / name
+    assert (found.guess is None) == (given.exists() or "%20" in name)
+    assert page_image(tmp_path / xml) == found.image
+
+
+def test_an_alto_without_a_file_name_has_the_image_of_its_own_name(tmp_path: Path) -> None:
+    save(scan(), tmp_path / "0001.png")
+    (tmp_path / "0001.xml").write_text(ALTO_SOURCE.replace(" scan.png ", ""))
+    found = read_page(tmp_path / "0001.xml")
+    assert found.image == tmp_path / "0001.png"
+    assert found.guess == f"no image is named: took {tmp_path / '0001.png'}"
+
+
+@pytest.mark.parametrize("source", [PAGE_SOURCE, ALTO_SOURCE])
+def test_an_empty_size_is_none(folder: Path, source: str) -> None:
+    assert page(folder, re.sub(r'(imageWidth|imageHeight|WIDTH|HEIGHT)="(200|100)"', r'\1=""', source)).size == (0, 0)
+
+
+def test_an_image_that_is_to_be_turned_is_refused_whichever_way(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 3  # by half a turn: its size is the same
+    Image.fromarray(scan()).save(tmp_path / "scan.jpg", exif=exif)
+    (tmp_path / "page.xml").write_text(PAGE_SOURCE.replace("scan.png", "scan.jpg"))
+    with pytest.raises(TextrecError, match=r"scan.jpg is to be turned, by its EXIF"):
+        read_page(tmp_path / "page.xml")

@@ -1,5 +1,6 @@
 import io
 import struct
+import sys
 import warnings
 import zlib
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pypdfium2
 import pytest
-from PIL import Image, ImageDraw, ImageOps
+from PIL import ExifTags, Image, ImageDraw, ImageOps
 from scipy import ndimage
 from text_images import LINE, text_image
 
@@ -232,3 +233,20 @@ def test_damaged_files_give_a_line_or_a_picture(tmp_path: Path) -> None:
             except TextrecError:
                 failed += 1
     assert 20 < failed < 150
+
+
+@pytest.mark.parametrize("compression", [None, "tiff_lzw"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_tiff_is_turned_as_its_tag_says(tmp_path: Path, compression: str | None, orientation: int) -> None:
+    stored = LINE.resize((60, 40))
+    stored.save(tmp_path / "a.tif", tiffinfo={ExifTags.Base.Orientation: orientation}, compression=compression)
+    upright = ImageOps.exif_transpose(Image.open(io.BytesIO((tmp_path / "a.tif").read_bytes())))
+    [picture] = open_pictures(tmp_path / "a.tif")
+    assert np.array_equal(np.asarray(picture.image), np.asarray(upright))
+
+
+def test_a_heic_picture_names_the_package_that_reads_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    (tmp_path / "a.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(100))
+    with pytest.raises(TextrecError, match=r"a.heic: a HEIC picture; run `pip install pillow-heif`"):
+        next(open_pictures(tmp_path / "a.heic"))

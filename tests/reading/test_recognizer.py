@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from networks import recognizer
 from PIL import Image
-from text_images import line
+from text_images import line, text_image
 
 import textrec
 from textrec.base.charset import Charset
 from textrec.base.runtime import TextrecError
-from textrec.reading.recognizer import BLANK, Recognizer
+from textrec.reading.recognizer import BLANK, Reading, Recognizer
 
 
 @pytest.fixture(scope="module")
@@ -71,3 +71,17 @@ def test_it_is_what_the_package_offers() -> None:
     assert textrec.Recognizer is Recognizer
     with pytest.raises(AttributeError, match="module 'textrec' has no attribute 'recogniser'"):
         _ = textrec.recogniser
+
+
+def test_ink_in_which_nothing_is_found_is_not_sure(reader: Recognizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Recognizer, "read_crops", lambda *_, **__: [Reading("", 0.99, ())])
+    assert reader.read([line()]) == [BLANK]
+
+
+def test_what_is_known_to_be_one_line_is_not_refused() -> None:
+    built = recognizer(max_width=1000)
+    lines = Recognizer(built.model, Charset("abcd "), built.calibration)
+    page = text_image(["handwriting here", "and there, again"])
+    with pytest.raises(TextrecError, match="there seem to be 2 lines"):
+        lines.crop(page)
+    assert lines.crop(page, one_line=True).pixels.shape[0] == 28

@@ -12,9 +12,10 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import ExifTags, Image, ImageDraw
 
 from textrec.base.runtime import TextrecError
+from textrec.pages.pictures import SUFFIXES
 from textrec.pages.text_edits import BOX, main_equiv, write_alto_line, write_page_line, write_regions
 from textrec.pages.xml_edit import Edit, Element, XmlFile, plain, read_xml, root_name
 
@@ -47,7 +48,8 @@ class Page:
     """A page of PAGE XML or ALTO: `lines` in document order.
 
     `size` is the width and height that the XML declares, in its own unit (0, 0 where it does not), `image_size` that of
-    the image in pixels as stored: no EXIF orientation is applied.
+    the image in pixels as stored: no EXIF orientation is applied. `guess` says where the image was found, where that is
+    not the place that the XML gives, else None.
     """
 
     path: Path
@@ -56,6 +58,7 @@ class Page:
     size: tuple[float, float]
     image_size: tuple[int, int]
     lines: list[PageLine]
+    guess: str | None
     xml: XmlFile = field(repr=False)
 
 
@@ -83,7 +86,8 @@ def read_page(path: str | Path) -> Page:
     lines = [element for element in own if element.name == "TextLine"]
     if not lines:
         raise TextrecError(f"{path}: has no TextLine; find the lines first, in eScriptorium, Transkribus or kraken")
-    image = _find_image(xml.path, _image_name(kind, root, pages[0]))
+    name = _image_name(kind, root, pages[0])
+    image = _find_image(xml.path, name)
     image_size = _image_size(image)
     size = _declared_size(kind, root, pages[0], xml.path)
     scale = _scale(size, image_size, xml.path, image)
@@ -93,6 +97,7 @@ def read_page(path: str | Path) -> Page:
         image=image,
         size=size,
         image_size=image_size,
+        guess=None if image in _named(xml.path, name) else f"{name or 'no image is named'}: took {image}",
         lines=[_line(kind, element, number, scale, image_size) for number, element in enumerate(lines, start=1)],
         xml=xml,
     )
@@ -143,23 +148,65 @@ def _image_name(kind: str, root: Element, page: Element) -> str:
     return name.text.strip() if name else ""
 
 
+def page_image(path: str | Path) -> Path | None:
+    """The image of a file of PAGE XML or ALTO; None where it has none that can be found, or is no such file."""
+    with contextlib.suppress(TextrecError):
+        xml = read_xml(path)
+        root = xml.elements[0]
+        for page in (element for element in xml.elements if element.name == "Page" and root.name in KINDS):
+            return _find_image(xml.path, _image_name(KINDS[root.name], root, page))
+    return None
+
+
 def _find_image(path: Path, name: str) -> Path:
-    """The image as the XML gives it, relative to the XML, else by its bare name beside the XML."""
+    """The image of an XML file: the first that there is of these names in these folders.
+
+    Names: as the XML gives it; without the escapes and the query of an address; the last part of it.
+    Folders: the XML's; the one above (Transkribus); for a name with folders of its own two more (OCR-D, whose paths are
+    those from the workspace).
+    At last a file beside the XML, or one folder up, whose name differs in its case or suffix alone; where the XML gives
+    no name, from the XML's own.
+    """
+    given = _local(name) if name else path.name
+    bare = re.split(r"[\\/]", given)[-1]
+    names = list(dict.fromkeys([name, given, bare])) if name else []
+    near = [path.parent, path.absolute().parent.parent]
+    places = [folder / one for folder in near for one in names]
+    places += [folder / given for folder in path.absolute().parent.parents[1:3] if name and given != bare]
+    for place in places:
+        with contextlib.suppress(OSError, ValueError):  # a name that no file can have
+            if place.is_file():
+                return place
+    for folder in near:
+        with contextlib.suppress(OSError, ValueError):
+            alike = (one for one in folder.iterdir() if one.stem.lower() == Path(bare).stem.lower())
+            if found := sorted(one for one in alike if one.suffix.lower() in SUFFIXES and one.is_file()):
+                return found[0]
     if not name:
         raise TextrecError(f"{path}: names no image; add Page@imageFilename (PAGE) or fileName (ALTO)")
-    given = unquote(urlsplit(name).path) if name.startswith("file:") else name
-    candidates = list(dict.fromkeys([path.parent / given, path.parent / re.split(r"[\\/]", given)[-1]]))
-    for candidate in candidates:
-        with contextlib.suppress(OSError, ValueError):  # a name that no file can have
-            if candidate.is_file():
-                return candidate
-    places = " nor ".join(str(candidate) for candidate in candidates)
-    raise TextrecError(f"{path}: its image is missing, there is no {places}; put it beside the XML")
+    missing = " nor ".join(dict.fromkeys(str(path.parent / one) for one in (given, bare)))
+    raise TextrecError(f"{path}: its image is missing, there is no {missing}; put it beside the XML")
+
+
+def _named(path: Path, name: str) -> set[Path]:
+    """Where the XML says that its image is."""
+    return {path.parent / name, path.parent / _local(name)}
+
+
+def _local(name: str) -> str:
+    """The path that a file name or an address gives, without escapes and query."""
+    parts = urlsplit(name)
+    if parts.scheme in ("file", "http", "https") or "%" in name or "?" in name:
+        return unquote(parts.path)
+    return name
 
 
 def _image_size(path: Path) -> tuple[int, int]:
     try:
         with Image.open(path) as image:
+            if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
+                turned = "is to be turned, by its EXIF: coordinates do not say which way; store it upright"
+                raise TextrecError(f"{path} {turned}")
             return image.size
     except (OSError, Image.DecompressionBombError) as error:
         raise TextrecError(f"{path}: not an image that can be read ({error}); replace it") from None
@@ -168,7 +215,7 @@ def _image_size(path: Path) -> tuple[int, int]:
 def _declared_size(kind: str, root: Element, page: Element, path: Path) -> tuple[float, float]:
     """Width and height in the XML's unit; (0, 0) where it leaves them to the image, as only pixels can."""
     names = ("imageWidth", "imageHeight") if kind == "page" else ("WIDTH", "HEIGHT")
-    given = [page.attributes.get(name, "0") for name in names]
+    given = [page.attributes.get(name, "").strip() or "0" for name in names]
     sizes = _points(" ".join(given))
     if sizes is None or (sizes < 0).any():
         raise TextrecError(f"{path}: the page's {names[0]} and {names[1]} are {' and '.join(given)}; mend the XML")

@@ -16,9 +16,11 @@ from scipy import ndimage
 from textrec.base.runtime import TextrecError, describe
 from textrec.pages.cutting import Bounds, resample
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".gif", ".pgm", ".ppm", ".pdf"}
+SUFFIXES = {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".jp2", ".tif", ".tiff", ".webp", ".avif", ".bmp", ".gif"}
+SUFFIXES |= {".pgm", ".ppm", ".pdf", ".heic", ".heif"}
 MOST_PIXELS = 80_000_000  # of a picture: an A3 page at 600 dpi has 70 million; below Pillow's own limit
 PDF_DPI = 300  # as IAM's scans
+HEIC = {b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"}  # brands, ISO/IEC 23008-12
 
 # In grey levels, of 255. Training sees paper down to 0.03 of white and ink that varies by 0.2 of its brightness.
 FAINTEST = 30  # contrast of what is taken for ink
@@ -73,6 +75,8 @@ def open_pictures(path: str | Path) -> Iterator[Picture]:
             head = file.read(1024)
     except OSError as error:
         raise TextrecError(describe(error)) from None
+    if head[4:8] == b"ftyp" and head[8:12] in HEIC:
+        _take_heic(path)
     pages = _pdf_pages(path) if b"%PDF-" in head else _image_pages(path)
     try:
         for number, image in pages:
@@ -85,8 +89,18 @@ def open_pictures(path: str | Path) -> Iterator[Picture]:
         raise TextrecError(f"{path}: not a picture that can be read ({_first_line(error)})") from None
 
 
+def _take_heic(path: Path) -> None:
+    """Have Pillow open HEIC, by a package that is not always there for its licence and its size."""
+    try:
+        from pillow_heif import register_heif_opener  # pyright: ignore[reportMissingImports]
+    except ImportError:
+        raise TextrecError(f"{path}: a HEIC picture; run `pip install pillow-heif`, or save it as JPEG") from None
+    register_heif_opener()
+
+
 def _image_pages(path: Path) -> Iterator[tuple[int | None, Image.Image]]:
-    with Image.open(path) as image:
+    # Given a path, Pillow maps an uncompressed file into memory, and scrambles it where it is to be turned.
+    with path.open("rb") as file, Image.open(file) as image:
         count = getattr(image, "n_frames", 1) if image.format in {"TIFF", "MPO"} else 1  # of an animation the first
         for index in range(1 if image.format == "MPO" else count):
             if count > 1:

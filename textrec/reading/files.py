@@ -1,8 +1,12 @@
 """What `textrec read` is given, opened: crops of pictures, of pages, and of the lines of PAGE and ALTO XML."""
 
 import glob
+import os
+import shutil
 import sys
+import tempfile
 import time
+import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +17,14 @@ from PIL import Image
 from tqdm import tqdm
 
 from textrec.base.runtime import TextrecError, describe
-from textrec.pages.page_alto import Page, crop_line, is_page, read_page, write_page
+from textrec.pages.page_alto import Page, crop_line, is_page, page_image, read_page, write_page
 from textrec.pages.pictures import SUFFIXES, Crop, open_pictures
 
 if TYPE_CHECKING:  # torch takes seconds to import, in which a wrong option or Ctrl-C is to be answered
     from textrec.reading.recognizer import Reading, Recognizer
+
+
+REPORT = Path(tempfile.gettempdir()) / "textrec-read.log"
 
 
 @dataclass
@@ -31,6 +38,10 @@ class Entry:
     error: str | None = None
     seconds: float = 0.0
     reading: "Reading | None" = None
+
+    def accepted(self, least: float) -> bool:
+        """Whether a text was read in it with a confidence of `least` or more; an empty one never is."""
+        return self.reading is not None and self.reading.text != "" and self.reading.confidence >= least
 
     @property
     def name(self) -> str:
@@ -47,21 +58,32 @@ class Opened:
 
 
 def paths(arguments: Sequence[str]) -> Iterator[str]:
-    """The files that the command line names, of folders those with a known suffix, in order of their names."""
+    """The files that the command line names, of folders those of `files_of`, in order of their names."""
     for argument in arguments:
         if argument == "-":
-            yield from (line for text in sys.stdin if (line := text.rstrip("\n")))
+            yield from (line for text in sys.stdin if (line := text.rstrip("\r\n")))
         elif Path(argument).is_dir():
-            found = sorted(str(path) for path in Path(argument).rglob("*") if path.suffix.lower() in SUFFIXES)
-            yield from found or [argument]
+            yield from files_of(argument) or [argument]
         elif not Path(argument).exists() and (matches := sorted(glob.glob(argument, recursive=True))):  # noqa: PTH207
             yield from matches
         else:
             yield argument
 
 
+def files_of(folder: str) -> list[str]:
+    """The pictures, PDFs and files of PAGE and ALTO below a folder, but for pictures that are such a file's image."""
+    found = sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in {*SUFFIXES, ".xml"})
+    pages = {path for path in found if path.suffix.lower() == ".xml" and is_page(path)}
+    images = {image.resolve() for image in map(page_image, pages) if image}
+    pictures = {path for path in found if path.suffix.lower() in SUFFIXES and path.resolve() not in images}
+    return [str(path) for path in found if path in pages | pictures]
+
+
 def open_file(path: str, recognizer: "Recognizer") -> Opened:
-    """Make crops of a file's pages or lines for a recogniser; what cannot be read becomes an entry that says why."""
+    """Make crops of a file's pages or lines for a recogniser; what cannot be read becomes an entry that says why.
+
+    That is so for whatever is unforeseen, too: one file's trouble is not the others'.
+    """
     start = time.perf_counter()
     opened = Opened([])
     try:
@@ -76,44 +98,73 @@ def open_file(path: str, recognizer: "Recognizer") -> Opened:
         opened.entries.append(Entry(path, error=str(error).removeprefix(f"{path}: ")))
     except OSError as error:
         opened.entries.append(Entry(path, error=describe(error).removeprefix(f"{path}: ")))
+    except Exception as error:
+        opened.entries.append(Entry(path, error=unforeseen(error)))
     return opened
+
+
+def unforeseen(error: Exception) -> str:
+    """What is told of an error that nobody thought of; the rest of it is kept in REPORT."""
+    with REPORT.open("a", encoding="utf-8") as file:
+        traceback.print_exception(error, file=file)
+    return f"{type(error).__name__} that was not foreseen; please send {REPORT}, which says where it came up"
 
 
 def _open_xml(path: str, recognizer: "Recognizer") -> Opened:
     if recognizer.paragraphs:
         raise TextrecError("lines of XML are read by a model of lines, this is one of paragraphs")
     xml = read_page(path)
-    image = next(open_pictures(xml.image)).image
-    if image.size != xml.image_size:
-        raise TextrecError(
-            f"{xml.image} is to be turned, by its EXIF: coordinates do not say which way; store it upright"
-        )
-    pixels = np.asarray(image)
+    pixels = np.asarray(next(open_pictures(xml.image)).image)
+    if xml.guess:
+        tqdm.write(f"warning: {path}: {xml.guess}", file=sys.stderr)
     opened = Opened([], xml)
     for line in xml.lines:
         entry, start = Entry(path, line=line.id, error=line.problem), time.perf_counter()
         if line.clipped and not line.problem:
             tqdm.write(f"warning: {entry.name}: {line.clipped} points outside of the image were moved", file=sys.stderr)
         if line.problem is None:
-            entry = _entry(entry, Image.fromarray(crop_line(pixels, line)), recognizer, start)
+            entry = _entry(entry, Image.fromarray(crop_line(pixels, line)), recognizer, start, one_line=True)
         opened.entries.append(entry)
     return opened
 
 
-def _entry(entry: Entry, image: Image.Image, recognizer: "Recognizer", start: float) -> Entry:
+def _entry(
+    entry: Entry, image: Image.Image, recognizer: "Recognizer", start: float, *, one_line: bool = False
+) -> Entry:
     try:
-        entry.crop = recognizer.crop(image)
+        entry.crop = recognizer.crop(image, one_line=one_line)
     except TextrecError as error:
         entry.error = str(error)
     entry.seconds = time.perf_counter() - start
     return entry
 
 
-def write_xml(xml: Page, opened: Opened, folder: Path | None, least: float) -> None:
-    """Write what was read with a confidence of `least` or more into the file, or one of its name in `folder`."""
+def write_xml(
+    xml: Page, entries: Sequence[Entry], target: Path, *, least: float, only_empty: bool, keep: bool
+) -> str | None:
+    """Write the texts of accepted entries, one for each line, into the file or another; what is wrong where it cannot.
+
+    only_empty: lines that have a text already stay as they are.
+    keep: a file that is written over is kept once, as it was before the first time, with `.bak` behind its name.
+    """
     readings = {
         index: (entry.reading.text, entry.reading.confidence)
-        for index, entry in enumerate(opened.entries)
-        if entry.reading and entry.reading.confidence >= least
+        for index, (entry, line) in enumerate(zip(entries, xml.lines, strict=True))
+        if entry.reading and entry.accepted(least) and not (only_empty and (line.text or "").strip())
     }
-    write_page(xml, folder / Path(xml.path).name if folder else xml.path, readings)
+    backup = target.with_name(f"{target.name}.bak")
+    try:
+        if keep and target == xml.path and not backup.exists():
+            shutil.copy2(target, backup)
+        write_page(xml, target, readings)
+    except OSError as error:
+        error.filename = None  # a temporary file's
+        return f"not written to {target}: {describe(error)}"
+    return None
+
+
+def targets(inputs: Sequence[str], folder: Path) -> dict[str, Path]:
+    """Where each XML file goes in a folder: by its path below what all of them share."""
+    parents = [Path(path).absolute().parent for path in inputs]
+    common = os.path.commonpath(parents) if parents else ""
+    return {path: folder / Path(path).absolute().relative_to(common) for path in inputs}

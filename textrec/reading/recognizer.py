@@ -21,7 +21,7 @@ from textrec.pages.pictures import Crop, gray, open_pictures, prepare
 from textrec.reading.onnx_network import OnnxNetwork
 
 WORTHWHILE = 8  # lines a batch: of smaller ones Python, which does one thing at a time, takes most of the time
-BLANK = Reading("", 0.0, ())  # of a picture without ink
+BLANK = Reading("", 0.0, ())  # of a picture without ink, or with ink in which nothing was found
 
 
 class Recognizer(TrainedModel):
@@ -56,16 +56,20 @@ class Recognizer(TrainedModel):
 
         Each is the path of a file (of whose pages the first is read), a Pillow image, or an array as `pictures.gray`
         takes it. They are brought to crops by `pictures.prepare`, then read as by `read_crops`. A picture without ink
-        has an empty text and confidence 0. May be called by several threads at once.
+        has an empty text and confidence 0, and so has one in whose ink no text was found. May be called by several
+        threads at once.
         Raises TextrecError at the first that cannot be read.
         """
         crops = [self.crop(next(open_pictures(i)).image if isinstance(i, str | Path) else gray(i)) for i in images]
         return self.read_prepared(crops, batch_size=batch_size, beam=beam, ctc_weight=ctc_weight)
 
-    def crop(self, image: Image.Image) -> Crop:
-        """What this model reads of a picture, mode L; TextrecError where its shape does not fit the model."""
+    def crop(self, image: Image.Image, *, one_line: bool = False) -> Crop:
+        """What this model reads of a picture, mode L; TextrecError where its shape does not fit the model.
+
+        one_line: that it is one line is known, however it looks.
+        """
         crop = prepare(image, line_height=self.model.line_height, paragraph=self.paragraphs)
-        if crop.lines > 1 and not self.paragraphs:
+        if crop.lines > 1 and not self.paragraphs and not one_line:
             remedy = "cut it into lines, or read it by a model of paragraphs"
             raise TextrecError(f"there seem to be {crop.lines} lines of text and the model reads one; {remedy}")
         config, (height, width) = self.model.config, crop.pixels.shape
@@ -82,7 +86,7 @@ class Recognizer(TrainedModel):
         written = [index for index, crop in enumerate(crops) if crop.lines]
         pixels = [crops[index].pixels for index in written]
         found = self.read_crops(pixels, batch_size=batch_size, beam=beam, ctc_weight=ctc_weight)
-        readings = dict(zip(written, found, strict=True))
+        readings = {index: reading for index, reading in zip(written, found, strict=True) if reading.text}
         return [readings.get(index, BLANK) for index in range(len(crops))]
 
     def read_crops(
