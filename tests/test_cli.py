@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from commands import Run
 from networks import recognizer
-from PIL import Image
+from PIL import ExifTags, Image
 from text_images import line
 
 from textrec.base.charset import Charset
@@ -248,6 +248,19 @@ def test_ink_without_text_is_told_and_erases_none(
     _, _, err = run("read", "page.xml", "--model", lines_model)
     assert "warning: page.xml, line l1: no text was found in its ink; is it turned?\n" in err
     assert "<Unicode>old</Unicode>" in (folder / "page.xml").read_text()
+
+
+@pytest.mark.parametrize("orientation", range(2, 9))
+def test_an_image_that_is_to_be_turned_is_refused_whichever_way(
+    run: Run, lines_model: Path, folder: Path, orientation: int
+) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    Image.open(folder / "scan.png").save(folder / "scan.jpg", exif=exif)
+    (folder / "page.xml").write_text(OLD.replace("scan.png", "scan.jpg"))
+    code, _, err = run("read", "page.xml", "--model", lines_model)
+    assert code == 1
+    assert "error: page.xml: scan.jpg is to be turned, by its EXIF" in err
 
 
 def test_what_is_written_over_is_kept_once(run: Run, lines_model: Path, folder: Path) -> None:

@@ -63,7 +63,6 @@ for name in {outputs}:
     shutil.copy("{kept}/" + name, name)
 """
 COPIED = ["Makefile", "pyproject.toml", "constraints.txt", "app", "benchmarks"]
-BROWSER = "import sys, urllib.request; urllib.request.urlopen(sys.argv[1]).read()"
 
 
 # ---- links ----
@@ -171,16 +170,13 @@ def typed(template: Path, tmp_path: Path, drive: Drive) -> DriveProject:
     project = DriveProject(tmp_path / "textrec", drive)
     project("git", "clone", "--quiet", "--bare", ".", str(tmp_path / "origin"))
     project("git", "remote", "add", "origin", str(tmp_path / "origin"))
-    (tmp_path / "browser.py").write_text(BROWSER)
+    project.give_browser()
     (project.folder / "google_drive_credentials.json").write_text(json.dumps(drive.client_secrets()))
     tools = f"{project.folder}/.venv/bin"
     project.environment |= {
         "PATH": f"{tools}:{project.environment['PATH']}",
         "PYTHONPATH": os.pathsep.join([project.environment["PYTHONPATH"], str(ROOT)]),
-        "BROWSER": f"{sys.executable} {tmp_path / 'browser.py'} %s &",
-        "FOLDER_ID": drive.add_folder("textrec"),
     }
-    del project.environment["GDRIVE_NON_INTERACTIVE"]
     return project
 
 
@@ -201,6 +197,7 @@ def test_each_command_runs_as_it_stands(
     monkeypatch.chdir(typed.folder)
     if any("gdrive-login" in command for command in commands(document)):
         request.getfixturevalue("browser_ports")
+    folder = typed.drive.add_folder("textrec")
     for command in commands(document):
         words = shlex.split(command)
         if words[:3] == ["dvc", "exp", "run"] and not {"--name", "--queue"} & {*words}:
@@ -208,7 +205,7 @@ def test_each_command_runs_as_it_stands(
         elif words[0] == "textrec" and "|" not in words:
             assert run(*words[1:])[0] == 0
         else:
-            typed("bash", "-c", DRIVE_LINK.sub(typed.environment["FOLDER_ID"], command))
+            typed("bash", "-c", DRIVE_LINK.sub(folder, command))
         if command == "dvc queue start":
             assert typed.dvc("queue", "status").count("Success") == 2
 

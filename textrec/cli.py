@@ -54,14 +54,13 @@ def read_images(args: argparse.Namespace) -> int:
             _read(recognizer, entries, batch_size=args.batch_size, beam=args.beam)
             unwritten = [problem for one in opened if (problem := _write_xml(one, args, out))]
             for entry in entries:
-                accepted = entry.accepted(args.min_confidence)
-                empty = entry.reading is not None and not entry.reading.text
-                counts["failed" if entry.error else "read" if accepted else "empty" if empty else "rejected"] += 1
-                if entry.error:
+                outcome = entry.outcome(args.min_confidence)
+                counts[outcome] += 1
+                if outcome == "failed":
                     tqdm.write(f"error: {entry.name}: {entry.error}", file=sys.stderr)
-                elif empty and entry.crop and entry.crop.lines:
+                elif outcome == "empty" and entry.crop and entry.crop.lines:
                     tqdm.write(f"warning: {entry.name}: no text was found in its ink; is it turned?", file=sys.stderr)
-                write(entry, accepted)
+                write(entry, outcome == "read")
             for problem in unwritten:
                 counts["failed"] += 1
                 tqdm.write(f"error: {problem}", file=sys.stderr)

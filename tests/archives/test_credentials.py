@@ -28,7 +28,6 @@ ABOUT = """
 from textrec.archives.gdrive import session
 with session() as client: print(client.service.about().get().execute())
 """
-BROWSER = "import sys, urllib.request; urllib.request.urlopen(sys.argv[1]).read()"
 
 
 @pytest.fixture
@@ -41,10 +40,8 @@ def project(tmp_path: Path, drive: Drive) -> DriveProject:
     (project.folder / ".dvc/config").write_text("[core]\n    analytics = false\n    check_update = false\n")
     project("git", "init", "--quiet")
     project.commit()
-    (tmp_path / "browser.py").write_text(BROWSER)
-    for name in ("GDRIVE_NON_INTERACTIVE", "TEXTREC_TEST_DRIVE"):  # the client tells where the login is
-        del project.environment[name]
-    project.environment["BROWSER"] = f"{sys.executable} {tmp_path / 'browser.py'} %s &"
+    project.give_browser()
+    del project.environment["TEXTREC_TEST_DRIVE"]  # the client tells where the login is
     project.environment["PYTHONPATH"] += os.pathsep + str(ROOT)
     return project
 

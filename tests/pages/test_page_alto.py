@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from defusedxml import ElementTree
-from PIL import ExifTags, Image, ImageDraw
+from PIL import Image, ImageDraw
 from xml_pages import ALTO_SOURCE, PAGE_SOURCE
 
 from textrec.base.runtime import TextrecError
@@ -507,12 +507,3 @@ def test_an_alto_without_a_file_name_has_the_image_of_its_own_name(tmp_path: Pat
 @pytest.mark.parametrize("source", [PAGE_SOURCE, ALTO_SOURCE])
 def test_an_empty_size_is_none(folder: Path, source: str) -> None:
     assert page(folder, re.sub(r'(imageWidth|imageHeight|WIDTH|HEIGHT)="(200|100)"', r'\1=""', source)).size == (0, 0)
-
-
-def test_an_image_that_is_to_be_turned_is_refused_whichever_way(tmp_path: Path) -> None:
-    exif = Image.Exif()
-    exif[ExifTags.Base.Orientation] = 3  # by half a turn: its size is the same
-    Image.fromarray(scan()).save(tmp_path / "scan.jpg", exif=exif)
-    (tmp_path / "page.xml").write_text(PAGE_SOURCE.replace("scan.png", "scan.jpg"))
-    with pytest.raises(TextrecError, match=r"scan.jpg is to be turned, by its EXIF"):
-        read_page(tmp_path / "page.xml")

@@ -75,7 +75,6 @@ def test_plots(project: Project) -> None:
     page = (project.folder / "reports/plots/index.html").read_text()
     assert "Validation CER" in page
     assert "iam_lines.png" in page
-    shutil.rmtree(project.folder / "reports/plots")
 
 
 def test_push_and_pull(project: Project, tmp_path: Path) -> None:
@@ -102,8 +101,8 @@ def test_a_bad_parameter_is_one_line_and_loses_nothing(project: Project) -> None
     assert (project.folder / "data/processed/iam_lines.h5").read_bytes() == lines
 
 
-# Where the stages stand when the signal comes: two workers at work, an archive half written; all samples but one in
-# the file; a training step begun.
+# Where the stages stand when the signal comes: workers at work, and an archive half written; one sample in the file; a
+# training step begun.
 POINTS = {
     "download": ("textrec.drawn.handwriting:zip_info", 4),
     "crop_paragraphs": ("textrec.datasets.samples:_SplitWriter.add", 2),

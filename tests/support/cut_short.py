@@ -36,7 +36,9 @@ def cut_short(name: str, arguments: list[str]) -> list[str]:
             known = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
             if not (extras and set(filter(None, (extras[1] or "").split(","))) <= known.keys()):
                 raise SystemExit(f"pip: {place} is not here, or has no such extra")
-            return [] if Path(constraints).exists() else ["pip", *arguments]
+            if not Path(constraints).exists():
+                raise SystemExit(f"pip: {constraints} is not here")
+            return []
         case "pytest", _:
             return [sys.executable, "-m", "pytest", *arguments, *FEW_TESTS]
         case (("ruff" | "pyright" | "lint-imports"), _):

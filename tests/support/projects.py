@@ -114,6 +114,13 @@ class DriveProject(Project):
         assert not any(secret in output for secret in self.drive.secrets())
         return output
 
+    def give_browser(self) -> None:
+        """Somebody sits at it who agrees to what a page asks, so that logging in may open one."""
+        script = self.folder.parent / "browser.py"
+        script.write_text("import sys, urllib.request; urllib.request.urlopen(sys.argv[1]).read()")
+        self.environment["BROWSER"] = f"{sys.executable} {script} %s &"
+        del self.environment["GDRIVE_NON_INTERACTIVE"]
+
     def clone(self, name: str) -> Self:
         """A fresh clone beside."""
         self("git", "clone", "--quiet", str(self.folder), str(self.folder.parent / name))

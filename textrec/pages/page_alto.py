@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import numpy as np
-from PIL import ExifTags, Image, ImageDraw
+from PIL import Image, ImageDraw
 
 from textrec.base.runtime import TextrecError
 from textrec.pages.pictures import SUFFIXES
@@ -204,9 +204,6 @@ def _local(name: str) -> str:
 def _image_size(path: Path) -> tuple[int, int]:
     try:
         with Image.open(path) as image:
-            if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
-                turned = "is to be turned, by its EXIF: coordinates do not say which way; store it upright"
-                raise TextrecError(f"{path} {turned}")
             return image.size
     except (OSError, Image.DecompressionBombError) as error:
         raise TextrecError(f"{path}: not an image that can be read ({error}); replace it") from None

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 from scipy import ndimage
 
 from textrec.base.runtime import TextrecError, describe
@@ -42,11 +42,15 @@ MARGIN = 0.35  # line heights that are left around the ink: the datasets' crops 
 
 
 class Picture(NamedTuple):
-    """A page of a file: `page` counts from 1, None where there can be but one; image: mode L, upright."""
+    """A page of a file: `page` counts from 1, None where there can be but one; image: mode L, upright.
+
+    turned: whether it is stored in another way, as its EXIF says.
+    """
 
     path: str
     page: int | None
     image: Image.Image
+    turned: bool
 
 
 class Crop(NamedTuple):
@@ -79,8 +83,8 @@ def open_pictures(path: str | Path) -> Iterator[Picture]:
         _take_heic(path)
     pages = _pdf_pages(path) if b"%PDF-" in head else _image_pages(path)
     try:
-        for number, image in pages:
-            yield Picture(str(path), number, image)
+        for number, image, turned in pages:
+            yield Picture(str(path), number, image, turned)
     except TextrecError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
@@ -98,7 +102,7 @@ def _take_heic(path: Path) -> None:
     register_heif_opener()
 
 
-def _image_pages(path: Path) -> Iterator[tuple[int | None, Image.Image]]:
+def _image_pages(path: Path) -> Iterator[tuple[int | None, Image.Image, bool]]:
     # Given a path, Pillow maps an uncompressed file into memory, and scrambles it where it is to be turned.
     with path.open("rb") as file, Image.open(file) as image:
         count = getattr(image, "n_frames", 1) if image.format in {"TIFF", "MPO"} else 1  # of an animation the first
@@ -107,10 +111,11 @@ def _image_pages(path: Path) -> Iterator[tuple[int | None, Image.Image]]:
                 image.seek(index)
             if math.prod(image.size) > MOST_PIXELS:
                 raise Image.DecompressionBombError
-            yield (index + 1 if count > 1 else None), gray(image)
+            upright = gray(image)  # before its EXIF is asked for, which a PNG may have behind its pixels
+            yield (index + 1 if count > 1 else None), upright, image.getexif().get(ExifTags.Base.Orientation, 1) != 1
 
 
-def _pdf_pages(path: Path) -> Iterator[tuple[int, Image.Image]]:
+def _pdf_pages(path: Path) -> Iterator[tuple[int, Image.Image, bool]]:
     import pypdfium2
 
     document = pypdfium2.PdfDocument(path)
@@ -119,7 +124,8 @@ def _pdf_pages(path: Path) -> Iterator[tuple[int, Image.Image]]:
             page, scale = document[index], PDF_DPI / 72
             if page.get_width() * page.get_height() * scale**2 > MOST_PIXELS:
                 raise Image.DecompressionBombError
-            yield index + 1, page.render(scale=scale, grayscale=True).to_pil().convert("L")  # pyright: ignore[reportArgumentType]
+            image = page.render(scale=scale, grayscale=True).to_pil()  # pyright: ignore[reportArgumentType]
+            yield index + 1, image.convert("L"), False
     finally:
         document.close()
 

@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from PIL import Image
@@ -39,9 +39,13 @@ class Entry:
     seconds: float = 0.0
     reading: "Reading | None" = None
 
-    def accepted(self, least: float) -> bool:
-        """Whether a text was read in it with a confidence of `least` or more; an empty one never is."""
-        return self.reading is not None and self.reading.text != "" and self.reading.confidence >= least
+    def outcome(self, least: float) -> Literal["read", "empty", "rejected", "failed"]:
+        """What came of it: a text with a confidence of `least` or more, none, a less sure one, or an error."""
+        if self.error:
+            return "failed"
+        if not self.reading or not self.reading.text:
+            return "empty"
+        return "read" if self.reading.confidence >= least else "rejected"
 
     @property
     def name(self) -> str:
@@ -114,7 +118,11 @@ def _open_xml(path: str, recognizer: "Recognizer") -> Opened:
     if recognizer.paragraphs:
         raise TextrecError("lines of XML are read by a model of lines, this is one of paragraphs")
     xml = read_page(path)
-    pixels = np.asarray(next(open_pictures(xml.image)).image)
+    picture = next(open_pictures(xml.image))
+    if picture.turned:
+        problem = "is to be turned, by its EXIF: coordinates do not say which way; store it upright"
+        raise TextrecError(f"{xml.image} {problem}")
+    pixels = np.asarray(picture.image)
     if xml.guess:
         tqdm.write(f"warning: {path}: {xml.guess}", file=sys.stderr)
     opened = Opened([], xml)
@@ -142,7 +150,7 @@ def _entry(
 def write_xml(
     xml: Page, entries: Sequence[Entry], target: Path, *, least: float, only_empty: bool, keep: bool
 ) -> str | None:
-    """Write the texts of accepted entries, one for each line, into the file or another; what is wrong where it cannot.
+    """Write what was read, an entry for each line, into the file or another; what is wrong where that cannot be.
 
     only_empty: lines that have a text already stay as they are.
     keep: a file that is written over is kept once, as it was before the first time, with `.bak` behind its name.
@@ -150,7 +158,7 @@ def write_xml(
     readings = {
         index: (entry.reading.text, entry.reading.confidence)
         for index, (entry, line) in enumerate(zip(entries, xml.lines, strict=True))
-        if entry.reading and entry.accepted(least) and not (only_empty and (line.text or "").strip())
+        if entry.reading and entry.outcome(least) == "read" and not (only_empty and (line.text or "").strip())
     }
     backup = target.with_name(f"{target.name}.bak")
     try:
