@@ -15,7 +15,7 @@ import pytest
 from commands import Run
 from networks import recognizer
 from PIL import ExifTags, Image
-from text_images import line
+from text_images import line, text_image
 
 from textrec.base.charset import Charset
 from textrec.network.trained import Reading
@@ -261,6 +261,16 @@ def test_an_image_that_is_to_be_turned_is_refused_whichever_way(
     code, _, err = run("read", "page.xml", "--model", lines_model)
     assert code == 1
     assert "error: page.xml: scan.jpg is to be turned, by its EXIF" in err
+
+
+def test_what_xml_calls_a_line_is_read_as_one(run: Run, lines_model: Path, folder: Path) -> None:
+    two = text_image(["handwriting here", "and there, again"]).resize((380, 180))
+    scan = Image.new("L", (400, 300), 245)
+    scan.paste(two, (10, 100))
+    scan.save(folder / "scan.png")
+    (folder / "page.xml").write_text(OLD.replace("400,200 0,200", "400,300 0,300"))
+    _, out, _ = run("read", "page.xml", "--model", lines_model, "--xml-out", "out")
+    assert "error" not in json.loads(out.splitlines()[1])
 
 
 def test_what_is_written_over_is_kept_once(run: Run, lines_model: Path, folder: Path) -> None:
