@@ -21,7 +21,7 @@ from textrec.base.runtime import TextrecError
 from textrec.datasets import corrections
 from textrec.datasets.corrections import LIST, Correction, corrected_lines, encode, read_corrections, save_correction
 from textrec.datasets.samples import read_split, write_samples
-from textrec.pages.pictures import prepare
+from textrec.pages.text_area import prepare
 
 MODEL = "0" * 64
 

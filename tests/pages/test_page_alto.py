@@ -4,10 +4,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from defusedxml import ElementTree
-from PIL import Image, ImageDraw
+from PIL import Image
 from xml_pages import ALTO_SOURCE, PAGE_SOURCE
 
 from textrec.base.runtime import TextrecError
+from textrec.pages.cutting import cut_line
 from textrec.pages.page_alto import Page, crop_line, is_page, page_image, read_page, write_page
 
 PAGE = "http://schema.primaresearch.org/PAGE/gts/pagecontent/"
@@ -137,13 +138,13 @@ def test_reads_alto_with_polygon_or_box(folder):
     assert [line.text for line in found.lines] == ["two wor-", None]
 
 
-def test_reads_points_as_elements_and_a_baseline_as_a_height(folder):
+def test_reads_points_as_elements_and_no_baseline_from_a_height(folder):
     points = "".join(f'<Point x="{x}" y="{y}"/>' for x, y in FIRST)
     found = page(folder, page_of(f"<Coords>{points}</Coords>", version="2010-03-19"))
     assert found.lines[0].polygon.tolist() == FIRST
     found = page(folder, alto_of('<TextLine HPOS="10" VPOS="60" WIDTH="170" HEIGHT="20" BASELINE="75.5"/>'))
-    assert found.lines[0].baseline is not None
-    assert found.lines[0].baseline.tolist() == [[10, 75.5], [180, 75.5]]
+    assert found.lines[0].baseline is None
+    assert found.lines[0].polygon.tolist() == BOX
 
 
 @pytest.mark.parametrize("unit", ["pixel", "mm10", "inch1200"])
@@ -176,51 +177,45 @@ def test_finds_the_image_elsewhere(folder):
         assert page(folder, PAGE_SOURCE.replace("scan.png", name)).image == elsewhere / "scan.png"
 
 
-def test_crop_shows_the_polygon_and_paper_around_it(folder):
+def test_a_line_is_cut_out_of_its_page(folder):
+    image = scan()
     first, second = page(folder, PAGE_SOURCE).lines
-    crop = crop_line(scan(), first)
-    assert crop.dtype == np.uint8
-    assert crop.shape == (31, 181)
-    ink = np.argwhere(crop < 100)
-    assert ink.min(axis=0).tolist() == [14, 70]  # the line's own band, whole; its neighbour's is gone
-    assert ink.max(axis=0).tolist() == [16, 109]
-    assert set(np.unique(crop)) == {30, 220}
-    assert (crop_line(scan(), second) == scan()[60:81, 10:181]).all()
+    strip = crop_line(image, first)
+    assert strip.baseline is not None
+    assert np.array_equal(strip.pixels, cut_line(image, first.polygon, first.baseline).pixels)
+    assert np.array_equal(crop_line(image, second).pixels, image[60:81, 10:181])
 
 
-def test_crop_of_light_ink_on_dark_paper(folder):
-    crop = crop_line(np.invert(scan()), page(folder, PAGE_SOURCE).lines[0])
-    assert set(np.unique(crop)) == {35, 225}
-    assert (crop == 225).sum() == 3 * 40
+@pytest.mark.parametrize("degrees", [0, 4])
+def test_lines_with_a_baseline_alone_take_what_room_their_neighbours_leave(folder, degrees):
+    rise = 180 * np.tan(np.radians(degrees))
+    lines = "".join(f'</TextLine><TextLine><Baseline points="10,{y} 190,{y - rise}"/>' for y in (30, 60, 90))
+    _, *found = page(folder, page_of(f'<Coords points="0,0 9,0 9,9 0,9"/>{lines}')).lines
+    assert [line.problem for line in found] == [None] * 3
+    for line, y in zip(found, (30, 60, 90), strict=True):
+        start = line.polygon[line.polygon[:, 0] < 40]
+        assert abs(start[:, 1].min() - (y - 0.8 * 30)) < 5
+        assert abs(start[:, 1].max() - min(y + 0.35 * 30, 100)) < 5
 
 
-def test_paper_is_that_within_the_polygon(folder):
-    line = page(folder, page_of('<Coords points="10,20 190,20 100,80"/>')).lines[0]
-    table = np.full((100, 200), 40, np.uint8)  # with but this paper on it
-    mask = Image.new("L", (200, 100))
-    ImageDraw.Draw(mask).polygon([(10, 20), (190, 20), (100, 80)], fill=1)
-    assert set(np.unique(crop_line(np.where(mask, 220, table).astype(np.uint8), line))) == {220}
-
-
-def test_paper_follows_a_shadow(folder):
-    shadow = np.tile(np.linspace(100, 240, 200), (100, 1)).astype(np.uint8)
-    crop = crop_line(shadow, page(folder, PAGE_SOURCE).lines[0]).astype(int)
-    difference = np.abs(crop - shadow[20:51, 10:191])
-    assert difference.max() <= 12  # a single grey for the whole line would be off by 70
-    assert np.abs(np.diff(crop, axis=1)).max() <= 12  # no step that would look like a stroke
+def test_a_baseline_alone_in_its_page_is_read_too(folder):
+    (line,) = page(folder, page_of('<Baseline points="10,60 190,60"/>')).lines
+    assert line.problem is None
+    assert 5 < np.ptp(line.polygon[:, 1]) < 60
 
 
 def test_what_is_outside_of_the_image_is_clipped_and_counted(folder):
     line = page(folder, page_of('<Coords points="-5,60 180,60 250,90 180,120 0,100"/>')).lines[0]
     assert line.polygon.tolist() == [[0, 60], [180, 60], [200, 90], [180, 100], [0, 100]]
     assert (line.clipped, line.problem) == (3, None)
-    assert crop_line(scan(), line).shape == (40, 200)
+    assert crop_line(scan(), line).pixels.shape == (40, 200)
 
 
 @pytest.mark.parametrize(
     ("coords", "problem"),
     [
-        ("", "it has no outline"),
+        ("", "it has no outline, and no baseline"),
+        ('<pc:Baseline points="10,38 10,38"/>', "it has no outline, and no baseline"),
         ("<Coords/>", "it has no outline"),
         ('<Coords points="10,20 30"/>', "'10,20 30' is no list of three or more points"),
         ('<Coords points="10,20 30,b 4,5"/>', "is no list"),
@@ -236,6 +231,7 @@ def test_what_is_outside_of_the_image_is_clipped_and_counted(folder):
 )
 def test_a_line_that_cannot_be_read_does_not_stop_the_others(folder, coords, problem):
     source = PAGE_SOURCE.replace('<pc:Coords points="10,20 190,30 190,50 10,40"/>', coords.replace("<C", "<pc:C"))
+    source = source.replace('<pc:Baseline points="10,38 190,48"/>', "")
     bad, good = page(folder, source).lines
     assert bad.problem is not None
     assert problem in bad.problem
@@ -464,7 +460,7 @@ def test_damage_gives_a_page_or_one_line(folder):
             continue
         sound = [index for index, line in enumerate(found.lines) if line.problem is None]
         for index in sound:
-            assert crop_line(scan(), found.lines[index]).size
+            assert crop_line(scan(), found.lines[index]).pixels.size
         write_page(found, path, {index: (f"new {index}", 0.5) for index in sound})
         assert [read_page(path).lines[index].text for index in sound] == [f"new {index}" for index in sound]
         outcomes["page"] += 1

@@ -8,13 +8,12 @@ from pathlib import Path
 import numpy as np
 import pypdfium2
 import pytest
-from PIL import ExifTags, Image, ImageDraw, ImageOps
-from scipy import ndimage
+from PIL import ExifTags, Image, ImageOps
 from text_images import LINE, text_image
 
 from textrec.base.runtime import TextrecError
-from textrec.datasets.crops import resample
-from textrec.pages.pictures import MOST_PIXELS, gray, open_pictures, prepare
+from textrec.pages.pictures import MOST_PIXELS, gray, open_pictures
+from textrec.pages.text_area import prepare
 
 HEIGHT = 28
 
@@ -32,74 +31,6 @@ def likeness(one: np.ndarray, two: np.ndarray) -> float:
     """Correlation of two crops of one line, brought to the width of the first."""
     other = np.asarray(Image.fromarray(two).resize(one.shape[::-1]))
     return float(np.corrcoef(one.ravel(), other.ravel())[0, 1])
-
-
-# ---- from pictures to crops ----
-
-
-def test_a_clean_scan_is_cut_as_the_datasets_are() -> None:
-    left, top, right, bottom = ImageOps.invert(LINE.point(lambda level: 255 if level > 200 else level)).getbbox()
-    tight = LINE.crop((left - 9, top - 7, right + 9, bottom + 5))
-    assert np.array_equal(line_crop(tight), resample(tight, (0, 0, *tight.size), HEIGHT))
-
-
-def test_margins_go_and_dust_with_them() -> None:
-    page = Image.new("L", (2400, 1200), 245)
-    page.paste(LINE, (700, 600))
-    ImageDraw.Draw(page).rectangle((30, 30, 33, 33), fill=60)
-    found = line_crop(page)
-    assert found.shape[0] == HEIGHT
-    assert likeness(line_crop(LINE), found) > 0.95
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda image: 255 - image,
-        lambda image: image * np.linspace(0.45, 1, image.shape[1]),
-        lambda image: image * np.linspace(1, 0.5, image.shape[0])[:, None],
-        lambda image: 235 - (245 - image) * 0.25,
-        lambda image: 0.6 * image,
-        lambda image: image + np.random.default_rng(0).normal(0, 6, image.shape),
-        lambda image: ndimage.zoom(image, 3.3, order=1),
-        lambda image: ndimage.zoom(image, 0.6, order=1),
-    ],
-    ids=["light on dark", "shadow across", "shadow down", "faint", "dim", "noise", "large", "small"],
-)
-def test_what_scans_are_not_is_mended(change) -> None:
-    pixels = np.clip(change(np.asarray(LINE, float)), 0, 255).astype(np.uint8)
-    found, expected = line_crop(Image.fromarray(pixels)), line_crop(LINE)
-    assert likeness(expected, found) > 0.85
-    assert np.median(found) < 40  # paper
-    assert np.percentile(found, 99) > 90  # ink
-
-
-@pytest.mark.parametrize("count", [1, 2, 3, 4, 8, 12])
-@pytest.mark.parametrize("scale", [0.5, 1, 2])
-def test_lines_are_counted(count: int, scale: float) -> None:
-    image = text_image([WORDS[row % 4] for row in range(count)])
-    image = image.resize((round(image.width * scale), round(image.height * scale)))
-    crop = prepare(image, line_height=HEIGHT, paragraph=True)
-    assert crop.lines == count
-    assert crop.pixels.shape[0] == HEIGHT * count
-
-
-@pytest.mark.parametrize("size", [(1, 1), (1, 500), (500, 1), (3, 3), (900, 90), (2000, 3000)])
-@pytest.mark.parametrize("level", [0, 128, 255])
-def test_a_blank_page_has_no_lines(size: tuple[int, int], level: int) -> None:
-    crop = prepare(Image.new("L", size, level), line_height=HEIGHT, paragraph=False)
-    assert crop.lines == 0
-    assert not crop.pixels.any()
-
-
-def test_paper_that_is_not_quite_even_is_blank_all_the_same() -> None:
-    random = np.random.default_rng(0)
-    paper = 220 + random.normal(0, 3, (300, 900)) + np.linspace(-15, 15, 900)
-    image = Image.fromarray(np.clip(paper, 0, 255).astype(np.uint8))
-    assert prepare(image, line_height=HEIGHT, paragraph=False).lines == 0
-
-
-# ---- images of all kinds ----
 
 
 def test_modes_of_images_come_to_the_same() -> None:

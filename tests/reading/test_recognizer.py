@@ -12,6 +12,7 @@ from text_images import line, text_image
 import textrec
 from textrec.base.charset import Charset
 from textrec.base.runtime import TextrecError
+from textrec.pages.cutting import Strip
 from textrec.reading.recognizer import BLANK, Reading, Recognizer
 
 
@@ -84,4 +85,4 @@ def test_what_is_known_to_be_one_line_is_not_refused() -> None:
     page = text_image(["handwriting here", "and there, again"])
     with pytest.raises(TextrecError, match="there seem to be 2 lines"):
         lines.crop(page)
-    assert lines.crop(page, one_line=True).pixels.shape[0] == 28
+    assert lines.crop_line(Strip(np.asarray(page), None)).pixels.shape[0] == 28

@@ -24,7 +24,8 @@ from textrec.base.charset import Charset
 from textrec.base.params import Params, validate
 from textrec.base.records import Sample
 from textrec.base.runtime import TextrecError, atomic, named
-from textrec.pages.pictures import open_pictures, prepare
+from textrec.pages.pictures import open_pictures
+from textrec.pages.text_area import prepare
 
 LIST = "corrections.jsonl"
 

@@ -6,21 +6,22 @@ What is written is the file as it was, byte for byte, but for what says the text
 import contextlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from itertools import pairwise
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from textrec.base.runtime import TextrecError
+from textrec.pages.cutting import Strip, bands, cut_line
 from textrec.pages.pictures import SUFFIXES
 from textrec.pages.text_edits import BOX, main_equiv, write_alto_line, write_page_line, write_regions
 from textrec.pages.xml_edit import Edit, Element, XmlFile, plain, read_xml, root_name
 
 KINDS = {"PcGts": "page", "alto": "alto"}  # by root element
 DISTORTION = 0.02  # how far the scales of width and height may differ: sizes are rounded, in tenths of a millimetre too
+NO_OUTLINE = "it has no outline, and no baseline that would do"
 LONGEST = 1e9  # a coordinate beyond is a slip of the pen, and would overflow
 
 
@@ -29,9 +30,10 @@ class PageLine:
     """A line of text on a page.
 
     `id` is the XML's, or "line <number from 1>" where it gives none. `polygon` is float64 (N, 2), x and y in pixels of
-    the stored image and within it; `clipped` of its points were not. `baseline` likewise, (N, 2), unclipped; None where
-    the XML has none. `text` is what the XML says now, None where it says nothing. `problem` says why the line cannot be
-    read, None for a sound one: only sound ones may be cropped.
+    the stored image and within it; `clipped` of its points were not; where the XML has none, a band along the baseline.
+    `baseline` likewise, (N, 2), unclipped; None where the XML has none, or its height alone. `text` is what the XML
+    says now, None where it says nothing. `problem` says why the line cannot be read, None for a sound one: only sound
+    ones may be cropped.
     """
 
     id: str
@@ -98,24 +100,17 @@ def read_page(path: str | Path) -> Page:
         size=size,
         image_size=image_size,
         guess=None if image in _named(xml.path, name) else f"{name or 'no image is named'}: took {image}",
-        lines=[_line(kind, element, number, scale, image_size) for number, element in enumerate(lines, start=1)],
+        lines=_outlined(
+            [_line(kind, element, number, scale, image_size) for number, element in enumerate(lines, start=1)],
+            image_size,
+        ),
         xml=xml,
     )
 
 
-def crop_line(image: np.ndarray, line: PageLine) -> np.ndarray:
-    """Cut a sound line out of its page: uint8 (height, width), what lies outside of its polygon filled with paper.
-
-    image: grey, uint8 (H, W), as stored (`Page.image_size`); dark ink on light paper or the other way round.
-    """
-    left, top = np.floor(line.polygon.min(axis=0)).astype(int)
-    right, bottom = np.floor(line.polygon.max(axis=0)).astype(int) + 1  # PAGE's points are pixels: the last one counts
-    crop = image[top:bottom, left:right]
-    mask = Image.new("1", crop.shape[::-1])
-    outline = [(x - left, y - top) for x, y in line.polygon.tolist()]
-    ImageDraw.Draw(mask).polygon(outline, fill=1, outline=1)
-    inside = np.asarray(mask)
-    return np.where(inside, crop, _paper(crop, inside)).astype(np.uint8)
+def crop_line(image: np.ndarray, line: PageLine) -> Strip:
+    """Cut a sound line out of its page, as `cutting.cut_line` does; image: as stored (`Page.image_size`)."""
+    return cut_line(image, line.polygon, line.baseline)
 
 
 def write_page(page: Page, path: str | Path, readings: Mapping[int, tuple[str, float] | None]) -> None:
@@ -237,6 +232,21 @@ def _scale(size: tuple[float, float], image_size: tuple[int, int], path: Path, i
     return scale
 
 
+def _outlined(lines: list[PageLine], image_size: tuple[int, int]) -> list[PageLine]:
+    """Give lines that have a baseline and no outline one: a band along it, as high as the neighbours allow."""
+    bare = {index for index, line in enumerate(lines) if line.problem == NO_OUTLINE and line.baseline is not None}
+    if not bare:
+        return lines
+    drawn = [index for index, line in enumerate(lines) if line.baseline is not None]
+    outlines = bands([baseline for line in lines if (baseline := line.baseline) is not None])
+    for index, outline in zip(drawn, outlines, strict=True):
+        if index in bare and outline is not None:
+            within = np.clip(outline, 0, image_size)
+            problem = _problem("", outline, within)
+            lines[index] = replace(lines[index], polygon=within, problem=problem)
+    return lines
+
+
 def _line(kind: str, element: Element, number: int, scale: np.ndarray, image_size: tuple[int, int]) -> PageLine:
     outline, baseline, text = (_page_line if kind == "page" else _alto_line)(element)
     points = None if outline is None else _points(outline)
@@ -247,7 +257,7 @@ def _line(kind: str, element: Element, number: int, scale: np.ndarray, image_siz
         id=element.attributes.get("id" if kind == "page" else "ID") or f"line {number}",
         polygon=within,
         clipped=int((within != polygon).any(axis=1).sum()),
-        baseline=None if drawn is None else drawn * scale,
+        baseline=None if drawn is None or len(drawn) < 2 else drawn * scale,
         text=text,
         problem=_problem(outline, polygon, within),
         element=element,
@@ -256,7 +266,7 @@ def _line(kind: str, element: Element, number: int, scale: np.ndarray, image_siz
 
 def _problem(outline: str | None, polygon: np.ndarray, within: np.ndarray) -> str | None:
     if outline is None:
-        return "it has no outline"
+        return NO_OUTLINE
     if len(polygon) < 3:
         return f"its outline {outline[:40]!r} is no list of three or more points"
     if np.ptp(within, axis=0).min() == 0 < np.ptp(polygon, axis=0).min():
@@ -303,25 +313,9 @@ def _alto_line(line: Element) -> tuple[str | None, str | None, str | None]:
         (x, y), (width, height) = box.tolist()
         right, bottom = x + width, y + height
         outline = outline or f"{x},{y} {right},{y} {right},{bottom} {x},{bottom}"
-        if baseline and len(baseline.split()) == 1 and "," not in baseline:  # its height alone, before ALTO 4
-            baseline = f"{x},{baseline} {right},{baseline}"
+    if baseline and len(baseline.split()) == 1 and "," not in baseline:
+        baseline = None  # before ALTO 4 its height alone, which says nothing of its slope
     strings = line.all("String")
     words = " ".join(string.attributes.get("CONTENT", "") for string in strings)
     hyphens = "".join(hyphen.attributes.get("CONTENT", "") for hyphen in line.all("HYP"))
     return outline, baseline, words + hyphens if strings else None
-
-
-def _paper(crop: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """The grey of the paper in each column, float64 (width,).
-
-    Ink covers far less than half of a line, so the median within the polygon is paper, light or dark; taken in pieces
-    as wide as the line is high and joined, it follows the shadow across a photograph.
-    """
-    height, width = crop.shape
-    centres, greys = [], []
-    for left, right in pairwise(np.linspace(0, width, max(width // height, 1) + 1).round().astype(int)):
-        pixels = crop[:, left:right][inside[:, left:right]]
-        if pixels.size:
-            centres.append((left + right - 1) / 2)
-            greys.append(np.median(pixels))
-    return np.interp(np.arange(width), centres, greys)

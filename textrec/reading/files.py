@@ -7,18 +7,19 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from PIL import Image
 from tqdm import tqdm
 
 from textrec.base.runtime import TextrecError, describe
 from textrec.pages.page_alto import Page, crop_line, is_page, page_image, read_page, write_page
-from textrec.pages.pictures import SUFFIXES, Crop, open_pictures
+from textrec.pages.pictures import SUFFIXES, open_pictures
+from textrec.pages.text_area import Crop
 
 if TYPE_CHECKING:  # torch takes seconds to import, in which a wrong option or Ctrl-C is to be answered
     from textrec.reading.recognizer import Reading, Recognizer
@@ -96,7 +97,7 @@ def open_file(path: str, recognizer: "Recognizer") -> Opened:
         if Path(path).is_dir():
             raise TextrecError(f"no picture in this folder; known are {', '.join(sorted(SUFFIXES))}")
         for picture in open_pictures(path):
-            opened.entries.append(_entry(Entry(path, picture.page), picture.image, recognizer, start))
+            opened.entries.append(_entry(Entry(path, picture.page), partial(recognizer.crop, picture.image), start))
             start = time.perf_counter()
     except TextrecError as error:
         opened.entries.append(Entry(path, error=str(error).removeprefix(f"{path}: ")))
@@ -131,16 +132,15 @@ def _open_xml(path: str, recognizer: "Recognizer") -> Opened:
         if line.clipped and not line.problem:
             tqdm.write(f"warning: {entry.name}: {line.clipped} points outside of the image were moved", file=sys.stderr)
         if line.problem is None:
-            entry = _entry(entry, Image.fromarray(crop_line(pixels, line)), recognizer, start, one_line=True)
+            entry = _entry(entry, lambda line=line: recognizer.crop_line(crop_line(pixels, line)), start)
         opened.entries.append(entry)
     return opened
 
 
-def _entry(
-    entry: Entry, image: Image.Image, recognizer: "Recognizer", start: float, *, one_line: bool = False
-) -> Entry:
+def _entry(entry: Entry, cut: Callable[[], Crop], start: float) -> Entry:
+    """Give an entry its crop, or what is wrong with it."""
     try:
-        entry.crop = recognizer.crop(image, one_line=one_line)
+        entry.crop = cut()
     except TextrecError as error:
         entry.error = str(error)
     entry.seconds = time.perf_counter() - start

@@ -17,7 +17,9 @@ from textrec.network.batches import pad
 from textrec.network.calibration import Calibration
 from textrec.network.decoding import BEAM, CTC_WEIGHT
 from textrec.network.trained import Reading, TrainedModel
-from textrec.pages.pictures import Crop, gray, open_pictures, prepare
+from textrec.pages.cutting import Strip
+from textrec.pages.pictures import gray, open_pictures
+from textrec.pages.text_area import Crop, prepare, prepare_line
 from textrec.reading.onnx_network import OnnxNetwork
 
 WORTHWHILE = 8  # lines a batch: of smaller ones Python, which does one thing at a time, takes most of the time
@@ -55,7 +57,7 @@ class Recognizer(TrainedModel):
         """Read pictures of any size and colour, each of one line, or of several where it is a model of `paragraphs`.
 
         Each is the path of a file (of whose pages the first is read), a Pillow image, or an array as `pictures.gray`
-        takes it. They are brought to crops by `pictures.prepare`, then read as by `read_crops`. A picture without ink
+        takes it. They are brought to crops by `text_area.prepare`, then read as by `read_crops`. A picture without ink
         has an empty text and confidence 0, and so has one in whose ink no text was found. May be called by several
         threads at once.
         Raises TextrecError at the first that cannot be read.
@@ -63,15 +65,19 @@ class Recognizer(TrainedModel):
         crops = [self.crop(next(open_pictures(i)).image if isinstance(i, str | Path) else gray(i)) for i in images]
         return self.read_prepared(crops, batch_size=batch_size, beam=beam, ctc_weight=ctc_weight)
 
-    def crop(self, image: Image.Image, *, one_line: bool = False) -> Crop:
-        """What this model reads of a picture, mode L; TextrecError where its shape does not fit the model.
-
-        one_line: that it is one line is known, however it looks.
-        """
+    def crop(self, image: Image.Image) -> Crop:
+        """What this model reads of a picture, mode L; TextrecError where its shape does not fit the model."""
         crop = prepare(image, line_height=self.model.line_height, paragraph=self.paragraphs)
-        if crop.lines > 1 and not self.paragraphs and not one_line:
+        if crop.lines > 1 and not self.paragraphs:
             remedy = "cut it into lines, or read it by a model of paragraphs"
             raise TextrecError(f"there seem to be {crop.lines} lines of text and the model reads one; {remedy}")
+        return self._fitting(crop)
+
+    def crop_line(self, strip: Strip) -> Crop:
+        """What this model of lines reads of one that its page's XML outlines, however many it looks like."""
+        return self._fitting(prepare_line(strip, line_height=self.model.line_height))
+
+    def _fitting(self, crop: Crop) -> Crop:
         config, (height, width) = self.model.config, crop.pixels.shape
         if height > config.max_height or width > config.max_width:
             size = f"{width} x {height} pixels at {self.model.line_height} a line"

@@ -1,0 +1,186 @@
+"""Pictures as training never shows them, made such as it does: dark ink on light, even paper, and nothing beside it.
+
+A clean scan stays as it is. What is mended: light ink on dark, the table around a page, uneven light, hard shadows,
+faint ink, ruled and squared paper, frames.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageOps
+from scipy import ndimage
+
+# In grey levels, of 255. Training sees paper down to 0.03 of white and ink that varies by 0.2 of its brightness.
+FAINTEST = 30  # contrast of what is taken for ink
+UNEVEN = 40  # between places of the paper, that is evened out
+DIM = 190  # paper darker than that is brightened
+WEAK = 90  # contrast of ink that is strengthened
+PAPER, INK = 245, 75  # of mended pictures: about IAM's
+PALE = 12  # how much darker than paper its rules are at least
+
+LOOK = 400  # pixels at least of the longer side of the small picture that is looked at, where there are so many
+THIN = 20  # pixels at least of its shorter side, likewise
+STROKE = 7  # pixels of the small picture that strokes have at most, where they are told from shadows
+PAPER_LOOK = 80  # pixels at least of the longer side of the picture in which the paper is looked at
+MOSTLY = 0.6  # of a row that is dark, at the edge of a picture, where it is no part of the page
+RULE = 0.3  # of the picture's width, or height: straight lines of that length are no strokes
+TALL = 0.85  # of the height of a picture of one line: strokes are shorter
+SHORTEST = 20  # pixels of a rule
+
+
+def mended(image: Image.Image) -> Image.Image:
+    """Dark ink on evenly lit, light paper, from a picture of mode L; its edges may be cut off."""
+    return without_rules(_evened(_without_edges(_dark_on_light(image))))
+
+
+def mended_line(image: Image.Image) -> Image.Image:
+    """The same of a line that was cut out, which has no edges that are not its own."""
+    return without_rules(_evened(_dark_on_light(image)))
+
+
+def reduced(image: Image.Image, side: int = LOOK) -> Image.Image:
+    """The image with a longer side of `side` to twice as many pixels, where it has so many, by means of squares.
+
+    A strip keeps a height in which text can be seen.
+    """
+    return image.reduce(max(1, min(max(image.size) // side, min(image.size) // THIN)))
+
+
+def _dark_on_light(image: Image.Image) -> Image.Image:
+    """The picture, or its negative where its ink is light: paper takes most room, and strokes are the thinner part."""
+    small = np.asarray(reduced(image), np.float32)
+    low, middle, high = np.percentile(small, [0.5, 50, 99.5])
+    if middle >= (low + high) / 2 or middle >= 128:
+        return image
+    dark: Any = ndimage.black_tophat(small, STROKE)
+    light: Any = ndimage.white_tophat(small, STROKE)
+    return ImageOps.invert(image) if light.sum() > dark.sum() else image
+
+
+def _evened(image: Image.Image) -> Image.Image:
+    """Dark ink on evenly lit, light paper; a clean scan as it is."""
+    paper = _paper(image)
+    small = reduced(image)
+    below = np.asarray(Image.fromarray(paper).resize(small.size)) - np.asarray(small, np.float32)
+    depth = float(ndimage.uniform_filter(below, 2).max())
+    even = paper.max() - paper.min() < UNEVEN and np.median(paper) > DIM
+    if even and not FAINTEST <= depth < WEAK:
+        return image
+    pixels = np.asarray(image, np.float32)
+    paper = _paper_of(pixels, paper)
+    gain = (PAPER - INK) / depth if FAINTEST <= depth < WEAK else PAPER / np.maximum(paper, 1)
+    return Image.fromarray(np.clip(PAPER - (paper - pixels) * gain, 0, 255).astype(np.uint8))
+
+
+def _paper_of(pixels: np.ndarray, tiny: np.ndarray) -> np.ndarray:
+    """How bright the paper is at each pixel, both float32 (height, width), from what `_paper` says of a tiny picture.
+
+    Where a shadow has a hard edge, what is as bright as the paper in it, or brighter, is paper.
+    """
+
+    def enlarged(values: np.ndarray) -> np.ndarray:
+        return np.asarray(Image.fromarray(values).resize(pixels.shape[::-1], Image.Resampling.BILINEAR))
+
+    paper = enlarged(tiny)
+    low = ndimage.minimum_filter(tiny, 5)
+    steep = ndimage.maximum_filter(tiny, 5) - low > UNEVEN
+    if not steep.any():
+        return paper
+    low = enlarged(low)
+    shadow = (enlarged(steep.astype(np.float32)) > 0) & (pixels >= 0.85 * low)
+    return np.where(shadow, np.clip(pixels, low, paper), paper)
+
+
+def _paper(image: Image.Image) -> np.ndarray:
+    """How bright the paper is at each place of a tiny picture, float32: what lies between strokes."""
+    tiny = np.asarray(reduced(image, PAPER_LOOK), np.float32)
+    # Padded, or a shadow that ends at the edge would be closed there as a stroke is.
+    closed = ndimage.grey_closing(np.pad(tiny, 4, "edge"), size=(5, 5))[4:-4, 4:-4]
+    return ndimage.gaussian_filter(ndimage.median_filter(closed, 3, mode="nearest"), 0.6, mode="nearest")
+
+
+def _without_edges(image: Image.Image) -> Image.Image:
+    """Cut off rows and columns at the edges that are dark for the most part: the table below, the scanner's lid.
+
+    What is dark and holds strokes is the page in a shadow.
+    """
+    small = reduced(image)
+    pixels = np.asarray(small, np.float32)
+    dark = pixels < np.median(pixels) / 2
+    (left, right), (top, bottom) = _light(dark.mean(0)), _light(dark.mean(1))
+    edges = pixels[:, :left], pixels[:, right:], pixels[:top], pixels[bottom:]
+    left, right, top, bottom = (
+        place if not _strokes(edge) else whole
+        for edge, place, whole in zip(edges, (left, right, top, bottom), (0, small.width, 0, small.height), strict=True)
+    )
+    if (left, top, right, bottom) == (0, 0, *small.size):
+        return image
+    across, down = image.width / small.width, image.height / small.height
+    return image.crop(
+        (math.ceil(left * across), math.ceil(top * down), math.floor(right * across), math.floor(bottom * down))
+    )
+
+
+def _strokes(edge: np.ndarray) -> bool:
+    """Whether dark pixels, float (height, width), have darker strokes in them."""
+    if min(edge.shape) < 3:
+        return False
+    paper = ndimage.grey_closing(edge, size=(9, 9), mode="nearest")
+    share = float(((paper - edge > FAINTEST / 2) & (edge < 0.7 * paper)).mean())
+    return 0.01 < share < 0.3
+
+
+def _light(dark: np.ndarray) -> tuple[int, int]:
+    """The first row and the one behind the last that are light, from how much of each is dark, float (rows,)."""
+    light = np.flatnonzero(dark < MOSTLY)
+    if len(light) < 3:
+        return 0, len(dark)
+    first, last = int(light[0]), int(light[-1]) + 1
+    return first + (first > 0), last - (last < len(dark))  # and one more, of which a part may be dark
+
+
+def without_rules(image: Image.Image) -> Image.Image:
+    """Paper without the lines that are printed on it, along and across, and without a frame; strokes over them stay."""
+    pixels = np.asarray(image)
+    across = _ruled(pixels, RULE * image.width)
+    if across is not None:
+        pixels = across
+    down = _ruled(pixels.T, max(RULE * image.height, min(TALL * image.height, 0.25 * image.width)))
+    if down is not None:
+        pixels = down.T
+    return image if across is None and down is None else Image.fromarray(pixels)
+
+
+def _ruled(pixels: np.ndarray, length: float) -> np.ndarray | None:
+    """Grey uint8 (height, width) without its rules along the rows, of that length or more; None where it has none."""
+    size = round(length)
+    if size < SHORTEST:
+        return None
+    dark = np.median(pixels[::4, ::4]) - pixels.astype(np.int16)
+    mask = dark > PALE
+    thick = ndimage.maximum_filter1d(mask, 3, axis=0)  # or a rule that is not quite level would be many short ones
+    runs = ndimage.uniform_filter1d(thick.astype(np.float32), size, axis=1, mode="constant") > 0.98
+    rules = ndimage.maximum_filter1d(runs, size, axis=1) & mask
+    if not rules.any():
+        return None
+    heights = _run_heights(mask)
+    usual = np.percentile(heights[rules], 40)
+    if usual > 0.2 * len(pixels):
+        return None  # a dark area
+    # What is thicker or darker than they are is a stroke.
+    rule = (heights <= 1.5 * usual + 1) & (dark <= 1.5 * np.median(dark[rules]) + PALE)
+    gone = ndimage.maximum_filter1d(rules & rule, 3, axis=0) & (rule | ~mask)
+    reach = 2 * int(np.ceil(1.5 * usual + 2)) + 1
+    return np.where(gone, ndimage.grey_closing(pixels, (reach, 1)), pixels)
+
+
+def _run_heights(mask: np.ndarray) -> np.ndarray:
+    """How many pixels one above the other are True with each pixel of bool (height, width); 0 where it is not."""
+    heights = np.where(mask, -1, 0)
+    for rows in (range(len(mask)), reversed(range(len(mask)))):
+        run = np.zeros(mask.shape[1], int)
+        for row in rows:
+            run = (run + 1) * mask[row]
+            heights[row] += run
+    return heights
