@@ -10,8 +10,10 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 from commands import Run
 from networks import recognizer
 from PIL import ExifTags, Image
@@ -336,3 +338,88 @@ def test_trouble_that_nobody_thought_of_is_one_file_s(
     assert (code, ["text" in json.loads(text) for text in out.splitlines()]) == (1, [False, True])
     assert err.startswith(f"error: a.png: ZeroDivisionError that was not foreseen; please send {tmp_path}/report.log")
     assert "Traceback" in (tmp_path / "report.log").read_text()
+
+
+def test_trouble_while_a_batch_is_read_is_one_file_s(
+    run: Run, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(tmp_path, "a.png", "b.png", "c.png")
+    _, _, width = sorted(Recognizer.load(model).crop(line(text)).pixels.shape[1] for text in ("aa", "abab", "abcabc"))
+    read_batch = Recognizer.read_batch
+
+    def fail(self: Recognizer, images: torch.Tensor, sizes: torch.Tensor, **options: Any) -> list[Reading]:
+        if images.shape[-1] >= width:  # the widest, or a batch that holds it
+            raise ZeroDivisionError
+        return read_batch(self, images, sizes, **options)
+
+    monkeypatch.setattr(Recognizer, "read_batch", fail)
+    monkeypatch.setattr(files, "REPORT", tmp_path / "report.log")
+    code, out, err = run("read", "a.png", "b.png", "c.png", "--model", model)
+    assert (code, ["text" in json.loads(text) for text in out.splitlines()]) == (1, [True, True, False])
+    report = f"please send {tmp_path}/report.log, which says where it came up"
+    assert err.splitlines() == [
+        f"error: c.png: ZeroDivisionError that was not foreseen; {report}",
+        "2 read, 1 could not be read",
+    ]
+
+
+@pytest.mark.parametrize("most", [1, 0])
+def test_too_little_memory_is_told_with_its_remedy(
+    run: Run, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    save(tmp_path, "a.png", "b.png")
+    read_batch = Recognizer.read_batch
+
+    def fail(self: Recognizer, images: torch.Tensor, sizes: torch.Tensor, **options: Any) -> list[Reading]:
+        if len(images) > most:
+            torch.empty(1 << 60)  # more than any machine has
+        return read_batch(self, images, sizes, **options)
+
+    monkeypatch.setattr(Recognizer, "read_batch", fail)
+    code, out, err = run("read", "a.png", "b.png", "--model", model, "--batch-size", 20)
+    assert (code, ["text" in json.loads(text) for text in out.splitlines()]) == (1 - most, [bool(most)] * 2)
+    assert err.splitlines()[:-1] == [
+        "warning: not enough memory for --batch-size 20; reading one at a time, a smaller one is faster",
+        *(f"error: {name}.png: not enough memory for it; reduce it or cut it into parts" for name in "ab" if not most),
+    ]
+
+
+def test_a_report_that_cannot_be_written_harms_nobody(
+    run: Run, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(tmp_path, "a.png")
+
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("of 1")
+
+    monkeypatch.setattr(files, "open_pictures", fail)
+    monkeypatch.setattr(files, "REPORT", tmp_path)
+    code, _, err = run("read", "a.png", "--model", model)
+    told = "ZeroDivisionError that was not foreseen (of 1); no report of it could be written"
+    assert (code, err.splitlines()[0]) == (1, f"error: a.png: {told}: {tmp_path}: Is a directory")
+
+
+def test_an_xml_that_cannot_be_written_for_whatever_reason_is_one_file_s(
+    run: Run, lines_model: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(folder, "good.png")
+
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(files, "write_page", fail)
+    monkeypatch.setattr(files, "REPORT", folder / "report.log")
+    code, out, err = run("read", "page.xml", "good.png", "--model", lines_model)
+    assert (code, json.loads(out.splitlines()[-1])["path"]) == (1, "good.png")
+    assert "error: page.xml: not written to page.xml: ZeroDivisionError that was not foreseen" in err
+
+
+def test_names_that_cannot_be_looked_at_are_their_own_trouble(run: Run, lines_model: Path, folder: Path) -> None:
+    """In a folder XML that is not there, and links to themselves; a name that is longer than a disk takes."""
+    for name, target in {"gone.xml": "nothing", "loop.xml": "loop.xml", "loop.png": "loop.png"}.items():
+        (folder / name).symlink_to(target)
+    long = "a" * 300 + ".png"
+    code, out, err = run("read", folder, long, "--model", lines_model, "--only-empty")
+    failed = [Path(record["path"]).name for text in out.splitlines() if "error" in (record := json.loads(text))]
+    assert (code, failed) == (1, ["gone.xml", "loop.png", "loop.xml", "page.xml", long])  # page.xml's l3
+    assert f"error: {long}: File name too long\n" in err

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from textrec.base.runtime import TextrecError, fail, run, usable_cores
-from textrec.reading.files import Entry, Opened, open_file, paths, targets, write_xml
+from textrec.reading.files import Entry, Opened, open_file, out_of_memory, paths, targets, unforeseen, write_xml
 
 if TYPE_CHECKING:  # torch takes seconds to import, in which a wrong option or Ctrl-C is to be answered
     from textrec.reading.recognizer import Recognizer
@@ -92,13 +92,28 @@ def export_model(args: argparse.Namespace) -> int:
 
 
 def _read(recognizer: "Recognizer", entries: list[Entry], *, batch_size: int, beam: int) -> None:
-    """Read all crops, those of like size together."""
-    start = time.perf_counter()
+    """Read all crops, those of like size together; where that fails each alone, so that one's trouble is its own."""
+
+    def read(found: list[Entry]) -> None:
+        start = time.perf_counter()
+        crops = [entry.crop for entry in found if entry.crop]
+        readings = recognizer.read_prepared(crops, batch_size=batch_size, beam=beam)
+        share = (time.perf_counter() - start) / max(len(found), 1)
+        for entry, reading in zip(found, readings, strict=True):
+            entry.reading, entry.seconds = reading, entry.seconds + share
+
     found = [entry for entry in entries if entry.crop]
-    readings = recognizer.read_prepared([entry.crop for entry in found if entry.crop], batch_size=batch_size, beam=beam)
-    share = (time.perf_counter() - start) / max(len(found), 1)
-    for entry, reading in zip(found, readings, strict=True):
-        entry.reading, entry.seconds = reading, entry.seconds + share
+    try:
+        read(found)
+    except Exception as error:
+        if out_of_memory(error) and batch_size > 1:
+            told = f"not enough memory for --batch-size {batch_size}; reading one at a time, a smaller one is faster"
+            tqdm.write(f"warning: {told}", file=sys.stderr)
+        for entry in found:
+            try:
+                read([entry])
+            except Exception as problem:
+                entry.error = unforeseen(problem)
 
 
 # ---- what was read ----

@@ -2,6 +2,7 @@
 
 import glob
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -26,6 +27,7 @@ if TYPE_CHECKING:  # torch takes seconds to import, in which a wrong option or C
 
 
 REPORT = Path(tempfile.gettempdir()) / "textrec-read.log"
+SHORT_OF_MEMORY = re.compile("out of memory|not enough memory|allocate memory", re.IGNORECASE)
 
 
 @dataclass
@@ -67,9 +69,9 @@ def paths(arguments: Sequence[str]) -> Iterator[str]:
     for argument in arguments:
         if argument == "-":
             yield from (line for text in sys.stdin if (line := text.rstrip("\r\n")))
-        elif Path(argument).is_dir():
+        elif os.path.isdir(argument):  # noqa: PTH112 -- Path's raises where a name is too long, or not to be looked at
             yield from files_of(argument) or [argument]
-        elif not Path(argument).exists() and (matches := sorted(glob.glob(argument, recursive=True))):  # noqa: PTH207
+        elif not os.path.lexists(argument) and (matches := sorted(glob.glob(argument, recursive=True))):  # noqa: PTH207
             yield from matches
         else:
             yield argument
@@ -78,9 +80,16 @@ def paths(arguments: Sequence[str]) -> Iterator[str]:
 def files_of(folder: str) -> list[str]:
     """The pictures, PDFs and files of PAGE and ALTO below a folder, but for pictures that are such a file's image."""
     found = sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in {*SUFFIXES, ".xml"})
-    pages = {path for path in found if path.suffix.lower() == ".xml" and is_page(path)}
-    images = {image.resolve() for image in map(page_image, pages) if image}
-    pictures = {path for path in found if path.suffix.lower() in SUFFIXES and path.resolve() not in images}
+    pages, images = set(), set()
+    for path in found:
+        if path.suffix.lower() == ".xml":
+            try:
+                if is_page(path):
+                    pages.add(path)
+                    images.add(os.path.realpath(page_image(path) or path))
+            except Exception:  # which is told when it is opened
+                pages.add(path)
+    pictures = {path for path in found if path.suffix.lower() in SUFFIXES and os.path.realpath(path) not in images}
     return [str(path) for path in found if path in pages | pictures]
 
 
@@ -110,9 +119,20 @@ def open_file(path: str, recognizer: "Recognizer") -> Opened:
 
 def unforeseen(error: Exception) -> str:
     """What is told of an error that nobody thought of; the rest of it is kept in REPORT."""
-    with REPORT.open("a", encoding="utf-8") as file:
-        traceback.print_exception(error, file=file)
-    return f"{type(error).__name__} that was not foreseen; please send {REPORT}, which says where it came up"
+    if out_of_memory(error):
+        return "not enough memory for it; reduce it or cut it into parts"
+    name = f"{type(error).__name__} that was not foreseen"
+    try:
+        with REPORT.open("a", encoding="utf-8", errors="backslashreplace") as file:
+            traceback.print_exception(error, file=file)
+    except OSError as problem:
+        return f"{name} ({error}); no report of it could be written: {describe(problem)}"
+    return f"{name}; please send {REPORT}, which says where it came up"
+
+
+def out_of_memory(error: Exception) -> bool:
+    """Whether memory did not suffice: numpy's and Python's MemoryError, or torch's and onnxruntime's by their words."""
+    return isinstance(error, MemoryError) or bool(SHORT_OF_MEMORY.search(str(error)))
 
 
 def _open_xml(path: str, recognizer: "Recognizer") -> Opened:
@@ -168,6 +188,8 @@ def write_xml(
     except OSError as error:
         error.filename = None  # a temporary file's
         return f"not written to {target}: {describe(error)}"
+    except Exception as error:
+        return f"not written to {target}: {unforeseen(error)}"
     return None
 
 
