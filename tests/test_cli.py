@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -21,7 +23,7 @@ from text_images import line, text_image
 
 from textrec.base.charset import Charset
 from textrec.network.trained import Reading
-from textrec.pages.pictures import Picture, open_pictures
+from textrec.pages.pictures import SUFFIXES, Picture, open_pictures
 from textrec.reading import files
 from textrec.reading.recognizer import Recognizer
 
@@ -80,7 +82,7 @@ def test_a_line_of_json_for_each_picture_in_their_order(run: Run, model: Path, t
 
 def test_a_list_of_files_on_standard_input(run: Run, model: Path, tmp_path: Path) -> None:
     save(tmp_path, "a.png", "b c.png")
-    code, out, _ = run("read", "-", "--model", model, "--out", "text", stdin="b c.png\na.png\n\n")
+    code, out, _ = run("read", "-", "--model", model, "--out", "text", stdin=b"b c.png\na.png\n\n")
     texts = [reading.text for reading in Recognizer.load(model).read(["b c.png", "a.png"])]
     assert (code, out) == (0, "".join(f"{text}\n" for text in texts))
 
@@ -179,10 +181,10 @@ def test_wrong_options(run: Run, arguments: list[str], code: int, message: str) 
     assert "Traceback" not in err
 
 
-def start(folder: Path, *arguments: object, **options: object) -> subprocess.Popen[str]:
+def start(folder: Path, *arguments: object, **options: Any) -> subprocess.Popen[Any]:
     command = [sys.executable, "-m", "textrec.cli", *map(str, arguments)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen(command, cwd=folder, text=True, **(pipes | options))
+    return subprocess.Popen(command, cwd=folder, **({"text": True} | pipes | options))
 
 
 def test_ctrl_c_leaves_whole_lines(model: Path, tmp_path: Path) -> None:
@@ -423,3 +425,87 @@ def test_names_that_cannot_be_looked_at_are_their_own_trouble(run: Run, lines_mo
     failed = [Path(record["path"]).name for text in out.splitlines() if "error" in (record := json.loads(text))]
     assert (code, failed) == (1, ["gone.xml", "loop.png", "loop.xml", "page.xml", long])  # page.xml's l3
     assert f"error: {long}: File name too long\n" in err
+
+
+# ---- lists, and consoles ----
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [b"\xff\xfe.png\n-\n", b"\xef\xbb\xbf\xff\xfe.png\r\n\r\n-", b"\xff\xfe.png\x00new\nline.png\x00-\x00"],
+    ids=["lines", "as Windows has them", "of find -print0"],
+)
+def test_a_list_names_whatever_a_disk_takes(run: Run, model: Path, tmp_path: Path, listed: bytes) -> None:
+    names = [name for name in ("\udcff\udcfe.png", "new\nline.png", "./-") if os.fsencode(Path(name).name) in listed]
+    for name in names:
+        line().save(tmp_path / name, format="PNG")
+    code, out, err = run("read", "-", "--model", model, stdin=listed)
+    assert (code, err) == (0, f"{len(names)} read, 0 could not be read\n")
+    assert [json.loads(text)["path"] for text in out.splitlines()] == names
+
+
+@pytest.mark.parametrize("suffix", sorted(SUFFIXES - {".jpe", ".jfif", ".jpeg", ".tiff", ".ppm", ".heic", ".heif"}))
+def test_a_picture_on_standard_input_is_read(run: Run, model: Path, tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a{suffix}"
+    line().save(path)
+    code, out, _ = run("read", "-", "--model", model, stdin=path.read_bytes())
+    record = json.loads(out)
+    assert (code, record["path"], record["text"]) == (0, "-", Recognizer.load(model).read([path])[0].text)
+
+
+@pytest.mark.parametrize(
+    ("stdin", "message"),
+    [
+        (b"\x89PNG\r\n\x1a\n", "error: -: not a picture that can be read"),
+        (
+            b"\xef\xbb\xbf<?xml version='1.0'?><PcGts/>",
+            "error: -: standard input is XML, into which the text is written",
+        ),
+        (b"", "0 read, 0 could not be read"),
+    ],
+    ids=["a broken picture", "XML", "nothing"],
+)
+def test_what_is_neither_a_list_nor_a_picture_is_one_line(run: Run, model: Path, stdin: bytes, message: str) -> None:
+    code, _, err = run("read", "-", "--model", model, stdin=stdin)
+    assert code == int("error" in message)
+    assert err.startswith(message)
+    assert err.count("error") == code
+
+
+@pytest.mark.parametrize("encoding", ["utf-8:strict", "cp1252:strict", "ascii:strict", "utf-16"])
+@pytest.mark.parametrize("kind", ["jsonl", "csv"])
+def test_any_console_takes_what_is_read_of_any_name(model: Path, tmp_path: Path, encoding: str, kind: str) -> None:
+    names = ["\udcff.png", "é ł.png"]
+    for name in names:
+        line().save(tmp_path / name, format="PNG")
+    environment = os.environ | {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0", "LC_ALL": "C.UTF-8"}
+    with start(
+        tmp_path, "read", *names, "go\nne\udcfe", "--model", model, "--out", kind, env=environment, text=False
+    ) as process:
+        out, err = process.communicate()
+    assert process.returncode == 1
+    codec = encoding.partition(":")[0]
+    told = [text for text in err.decode(codec).splitlines() if text.startswith("error")]
+    assert told == [r"error: go\nne\udcfe: No such file or directory"]
+    if kind == "jsonl":
+        assert [json.loads(text)["path"] for text in out.decode(codec).splitlines()] == [*names, "go\nne\udcfe"]
+    else:
+        rows = list(csv.DictReader(io.StringIO(out.decode(codec))))
+        assert rows[0]["path"] == r"\udcff.png"
+        assert rows[1]["path"].encode(codec, "backslashreplace") == names[1].encode(codec, "backslashreplace")
+
+
+@pytest.mark.parametrize(
+    ("closed", "code", "message"),
+    [
+        ("<&-", 1, "error: -: standard input is closed; give it a list of files, or a picture\n"),
+        (">&-", 1, "error: standard output is closed, and what is read goes there; send it to a file\n"),
+        ("2>&-", 0, ""),
+    ],
+)
+def test_a_stream_may_be_closed(model: Path, tmp_path: Path, closed: str, code: int, message: str) -> None:
+    save(tmp_path, "a.png")
+    script = f'printf a.png | (exec {shlex.join([sys.executable, "-m", "textrec.cli"])} read - --model "$0" {closed})'
+    done = subprocess.run(["sh", "-c", script, model], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (code, message)
+    assert done.stdout.count("\n") == 1 - code

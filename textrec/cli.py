@@ -1,7 +1,9 @@
 """The command `textrec`: `textrec read IMAGE...` reads handwriting, `textrec export` converts a model."""
 
 import argparse
+import codecs
 import csv
+import io
 import json
 import os
 import sys
@@ -32,6 +34,7 @@ def read_images(args: argparse.Namespace) -> int:
     XML each line is read, and the text is written into the file. What cannot be read is reported and counted, and the
     rest is read.
     """
+    _have_stdout()
     recognizer = _load(args)
     write = WRITERS[args.out]()
     counts = {"read": 0, "empty": 0, "rejected": 0, "failed": 0}
@@ -57,13 +60,13 @@ def read_images(args: argparse.Namespace) -> int:
                 outcome = entry.outcome(args.min_confidence)
                 counts[outcome] += 1
                 if outcome == "failed":
-                    tqdm.write(f"error: {entry.name}: {entry.error}", file=sys.stderr)
+                    _tell(f"error: {entry.name}: {entry.error}")
                 elif outcome == "empty" and entry.crop and entry.crop.lines:
-                    tqdm.write(f"warning: {entry.name}: no text was found in its ink; is it turned?", file=sys.stderr)
+                    _tell(f"warning: {entry.name}: no text was found in its ink; is it turned?")
                 write(entry, outcome == "read")
             for problem in unwritten:
                 counts["failed"] += 1
-                tqdm.write(f"error: {problem}", file=sys.stderr)
+                _tell(f"error: {problem}")
             sys.stdout.flush()
     empty = f", {counts['empty']} without text" if counts["empty"] else ""
     rejected = f", {counts['rejected']} less sure than {args.min_confidence:g}" if args.min_confidence else ""
@@ -107,8 +110,8 @@ def _read(recognizer: "Recognizer", entries: list[Entry], *, batch_size: int, be
         read(found)
     except Exception as error:
         if out_of_memory(error) and batch_size > 1:
-            told = f"not enough memory for --batch-size {batch_size}; reading one at a time, a smaller one is faster"
-            tqdm.write(f"warning: {told}", file=sys.stderr)
+            remedy = "reading one at a time, a smaller one is faster"
+            _tell(f"warning: not enough memory for --batch-size {batch_size}; {remedy}")
         for entry in found:
             try:
                 read([entry])
@@ -117,6 +120,20 @@ def _read(recognizer: "Recognizer", entries: list[Entry], *, batch_size: int, be
 
 
 # ---- what was read ----
+
+
+def _have_stdout() -> None:
+    """Have standard output take whatever is read, and names that are no text: what it lacks is written as an escape."""
+    if sys.stdout is None:
+        raise TextrecError("standard output is closed, and what is read goes there; send it to a file")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _tell(message: str) -> None:
+    """Say something on standard error, on one line whatever a file is called."""
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message)
+    tqdm.write(shown, file=sys.stderr)
 
 
 def _record(entry: Entry, accepted: bool) -> dict[str, Any]:
@@ -135,7 +152,9 @@ def _record(entry: Entry, accepted: bool) -> dict[str, Any]:
 
 
 def _jsonl() -> Callable[[Entry, bool], None]:
-    return lambda entry, accepted: print(json.dumps(_record(entry, accepted), ensure_ascii=False))
+    # In UTF-8 only what is no text is escaped, as JSON does it; elsewhere JSON's own escapes are the only good ones.
+    ascii_only = codecs.lookup(sys.stdout.encoding).name != "utf-8"
+    return lambda entry, accepted: print(json.dumps(_record(entry, accepted), ensure_ascii=ascii_only))
 
 
 def _text() -> Callable[[Entry, bool], None]:
@@ -226,6 +245,8 @@ def _share(text: str) -> float:
 
 def main() -> None:
     """Run the command of the command line and exit: 0, 1 where something could not be read, 130 after Ctrl-C."""
+    if sys.stderr is None:  # closed: else the first file that is opened would be in its place
+        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115
     args = _parser().parse_args()
 
     def command() -> None:

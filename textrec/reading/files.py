@@ -1,6 +1,9 @@
 """What `textrec read` is given, opened: crops of pictures, of pages, and of the lines of PAGE and ALTO XML."""
 
+import codecs
+import contextlib
 import glob
+import io
 import os
 import re
 import shutil
@@ -12,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
 from tqdm import tqdm
@@ -27,6 +30,8 @@ if TYPE_CHECKING:  # torch takes seconds to import, in which a wrong option or C
 
 
 REPORT = Path(tempfile.gettempdir()) / "textrec-read.log"
+STDIN = "-"
+PICTURE = re.compile(rb"\A%PDF-|\AP[1-6]\s|[\x01-\x08\x0e-\x1a]")  # all but PDF and PGM begin with such bytes, too
 SHORT_OF_MEMORY = re.compile("out of memory|not enough memory|allocate memory", re.IGNORECASE)
 
 
@@ -67,14 +72,54 @@ class Opened:
 def paths(arguments: Sequence[str]) -> Iterator[str]:
     """The files that the command line names, of folders those of `files_of`, in order of their names."""
     for argument in arguments:
-        if argument == "-":
-            yield from (line for text in sys.stdin if (line := text.rstrip("\r\n")))
+        if argument == STDIN:
+            yield from _named_on_stdin()
         elif os.path.isdir(argument):  # noqa: PTH112 -- Path's raises where a name is too long, or not to be looked at
             yield from files_of(argument) or [argument]
         elif not os.path.lexists(argument) and (matches := sorted(glob.glob(argument, recursive=True))):  # noqa: PTH207
             yield from matches
         else:
             yield argument
+
+
+def _named_on_stdin() -> Iterator[str]:
+    """The files that standard input lists, as it comes: one a line, or as `find -print0` does; STDIN for a picture."""
+    if sys.stdin is None:
+        raise TextrecError(f"{STDIN}: standard input is closed; give it a list of files, or a picture")
+    stream = cast(io.BufferedReader, sys.stdin.buffer)
+    head = stream.peek()
+    if PICTURE.search(head):
+        yield STDIN
+        return
+    if head.removeprefix(codecs.BOM_UTF8).startswith(b"<"):
+        raise TextrecError(f"{STDIN}: standard input is XML, into which the text is written: give the name of its file")
+    end, rest = b"\0" if b"\0" in head else b"\n", b""
+    stream.read(len(codecs.BOM_UTF8) if head.startswith(codecs.BOM_UTF8) else 0)
+    while block := stream.read1():
+        *names, rest = (rest + block).split(end)
+        yield from filter(None, map(_listed, names))
+    yield from filter(None, [_listed(rest)])
+
+
+def _listed(name: bytes) -> str:
+    """A name of a list, also where it is no text; a file that is called as STDIN is, by another name of it."""
+    path = os.fsdecode(name.rstrip(b"\r"))
+    return os.path.join(os.curdir, path) if path == STDIN else path  # noqa: PTH118 -- Path's would be the same name
+
+
+@contextlib.contextmanager
+def _on_disk(path: str) -> Iterator[str]:
+    """A file's path; of the picture that is STDIN, the path of a file that holds it for as long."""
+    if path != STDIN:
+        yield path
+        return
+    with tempfile.NamedTemporaryFile(prefix="textrec-") as file:
+        shutil.copyfileobj(sys.stdin.buffer, file)
+        file.flush()
+        try:
+            yield file.name
+        except TextrecError as error:
+            raise TextrecError(str(error).removeprefix(f"{file.name}: ")) from None
 
 
 def files_of(folder: str) -> list[str]:
@@ -105,9 +150,10 @@ def open_file(path: str, recognizer: "Recognizer") -> Opened:
             return _open_xml(path, recognizer)
         if Path(path).is_dir():
             raise TextrecError(f"no picture in this folder; known are {', '.join(sorted(SUFFIXES))}")
-        for picture in open_pictures(path):
-            opened.entries.append(_entry(Entry(path, picture.page), partial(recognizer.crop, picture.image), start))
-            start = time.perf_counter()
+        with _on_disk(path) as file:
+            for picture in open_pictures(file):
+                opened.entries.append(_entry(Entry(path, picture.page), partial(recognizer.crop, picture.image), start))
+                start = time.perf_counter()
     except TextrecError as error:
         opened.entries.append(Entry(path, error=str(error).removeprefix(f"{path}: ")))
     except OSError as error:
