@@ -14,6 +14,7 @@ from app.reader import Card, Reader
 from textrec.base.runtime import TextrecError, run
 from textrec.datasets.samples import read_split
 
+HOSTS = ["127.0.0.1", "localhost", "[::1]"]  # a site on the web may have its own name lead here, to read the answers
 LARGEST_FILE = "20mb"
 LONGEST_QUEUE = 16  # readings that wait
 EXAMPLES = 6
@@ -43,6 +44,9 @@ def _arguments() -> argparse.Namespace:
 
 
 def _serve(reader: Reader, arguments: argparse.Namespace, folder: Path) -> None:
+    from starlette.middleware import Middleware
+    from starlette.middleware.trustedhost import TrustedHostMiddleware
+
     from app.browser import CSS, THEME, build
 
     page = build(reader, arguments.model, corrected=arguments.corrected, examples=_examples(reader.card, folder))
@@ -55,6 +59,7 @@ def _serve(reader: Reader, arguments: argparse.Namespace, folder: Path) -> None:
             share=False,
             max_file_size=LARGEST_FILE,
             allowed_paths=[],
+            app_kwargs={"middleware": [Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS)]},
             ssr_mode=False,
             run_history=False,
             footer_links=[],

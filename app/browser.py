@@ -1,12 +1,14 @@
 """The page: a picture in, its text out, and the correction kept."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import gradio as gr
+from gradio.block_function import BlockFunction
 from gradio.data_classes import ImageData
 from gradio.themes import Default
+from gradio.utils import get_upload_folder
 from markupsafe import Markup
 from PIL import Image
 
@@ -44,6 +46,32 @@ class Shown(NamedTuple):
 
 
 Outputs = tuple[Markup, str, Shown | None, str]
+
+
+class Page(gr.Blocks):
+    """A page to which no file can be given but one that was uploaded to it.
+
+    Gradio checks files alone that a request calls such, and itself fetches those that are elsewhere.
+    """
+
+    def validate_inputs(self, block_fn: BlockFunction, inputs: list[Any]) -> None:
+        """Refuse what a request gives to whichever component, before anything looks at it."""
+        super().validate_inputs(block_fn, inputs)
+        folder = Path(get_upload_folder()).resolve()
+        for path in _paths(inputs):
+            if not (isinstance(path, str) and "\0" not in path and Path(path).resolve().is_relative_to(folder)):
+                raise gr.Error("This file was not uploaded.", print_exception=False)
+
+
+def _paths(value: Any) -> Iterator[Any]:
+    """Whatever is called a path in a JSON value, however deep; None aside."""
+    if isinstance(value, list):
+        for item in value:
+            yield from _paths(item)
+    elif isinstance(value, dict):
+        if value.get("path") is not None:
+            yield value["path"]
+        yield from _paths([*value.values()])
 
 
 def build(reader: Reader, model: Path, *, corrected: Path, examples: Mapping[Path, str]) -> gr.Blocks:
@@ -88,7 +116,7 @@ def build(reader: Reader, model: Path, *, corrected: Path, examples: Mapping[Pat
             return message_html(f"Not saved: {describe(error)}.")
         return message_html(f"Saved in {corrected} as {correction.id[:12]}…: {correction.text}")
 
-    with gr.Blocks(title="textrec", analytics_enabled=False, delete_cache=(KEPT, KEPT)) as page:
+    with Page(title="textrec", analytics_enabled=False, delete_cache=(KEPT, KEPT)) as page:
         shown = gr.State(None, time_to_live=KEPT)
         gr.HTML(Markup("<h1>Handwriting to text</h1><p>Give a picture of one {} of handwriting.</p>").format(lines))
         with gr.Row(equal_height=False):

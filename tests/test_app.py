@@ -5,6 +5,7 @@ import hashlib
 import json
 import multiprocessing
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -15,7 +16,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -277,16 +278,62 @@ def test_no_file_outside_the_page_can_be_asked_for(site: Site, path: str) -> Non
             assert refused.value.code in {403, 404}
 
 
-def test_no_file_of_the_server_can_be_given_as_a_picture(site: Site) -> None:
+def ask(site: Site, event: str, *inputs: object, place: int = 0) -> str:
+    """What the page answers to one who goes around it: to the event of a kind, of several the one in that place."""
     config = requests.get(f"{site.address}config", timeout=20).json()
     assert not config["analytics_enabled"]
-    [change] = [one["id"] for one in config["dependencies"] if one["targets"][0][1] == "change"]
-    given = {"path": str(site.folder / "metrics/test.json"), "meta": {"_type": "gradio.FileData"}}
-    body = {"data": [given], "fn_index": change, "session_hash": "s"}
+    found = [one["id"] for one in config["dependencies"] if one["targets"][0][1] == event]
+    session = secrets.token_hex(8)
+    body = {"data": inputs, "fn_index": found[place], "session_hash": session}
     requests.post(f"{site.address}gradio_api/queue/join", json=body, timeout=20).raise_for_status()
-    events = requests.get(f"{site.address}gradio_api/queue/data", params={"session_hash": "s"}, timeout=20).text
-    assert '"success":false' in events
-    assert "Not read" not in events
+    return requests.get(f"{site.address}gradio_api/queue/data", params={"session_hash": session}, timeout=20).text
+
+
+MARK = {"meta": {"_type": "gradio.FileData"}}
+
+
+@pytest.mark.parametrize("marked", [{}, MARK], ids=["", "marked"])
+@pytest.mark.parametrize(
+    "path",
+    ["{folder}/line.png", "{upload}/../../../line.png", "{upload}/../../link.png", "https://example.org/a.png", ""],
+)
+def test_no_picture_but_an_uploaded_one_can_be_given(site: Site, path: str, marked: dict[str, Any]) -> None:
+    picture(site.folder / "line.png")
+    with (site.folder / "line.png").open("rb") as file:
+        answer = requests.post(f"{site.address}gradio_api/upload", files={"files": file}, timeout=20)
+    [uploaded] = answer.json()
+    link = Path(uploaded).parents[1] / "link.png"
+    link.symlink_to(site.folder / "line.png")
+    assert "Confidence" in ask(site, "change", {"path": uploaded} | marked)
+    given = {"path": path.format(folder=site.folder, upload=Path(uploaded).parent)} | marked
+    drawn = {"background": None, "layers": [], "composite": None}
+    answers = [
+        ask(site, "change", given),
+        ask(site, "change", {"path": uploaded, "background": given} | marked),
+        *(ask(site, "click", drawn | {name: given}, place=1) for name in ("background", "composite")),
+        ask(site, "click", drawn | {"layers": [given]}, place=1),
+        ask(site, "click", None, given, "", place=2),
+    ]
+    link.unlink()
+    assert [answer for answer in answers if "This file was not uploaded." not in answer] == []
+    assert site.calls == []
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost:7860", 200),
+        ("127.0.0.1", 200),
+        ("[::1]:80", 200),
+        ("evil.example:7860", 400),
+        ("localhost.evil", 400),
+    ],
+)
+def test_the_page_answers_to_names_of_this_computer_alone(site: Site, host: str, status: int) -> None:
+    for path in ("", "config", "gradio_api/info"):
+        assert requests.get(f"{site.address}{path}", headers={"Host": host}, timeout=20).status_code == status
+    with requests.post(f"{site.address}gradio_api/queue/join", json={}, headers={"Host": host}, timeout=20) as answer:
+        assert (answer.status_code == 400) == (status == 400)
 
 
 def test_a_large_file_is_refused(site: Site, page: playwright.Page, tmp_path: Path) -> None:
