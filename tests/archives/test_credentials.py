@@ -123,7 +123,7 @@ def test_a_refusal_in_the_browser_is_one_line_and_the_former_login_stays(project
     secrets = project.drive.client_secrets()
     secrets["installed"] |= {"token_uri": "http://nowhere.invalid/token"}
     give(project, "google_drive_credentials.json", secrets)
-    refuses(project, *LOGIN, message="Unable to find the server at nowhere.invalid")
+    refuses(project, *LOGIN, message="the server at nowhere.invalid; run the same command again later")
     assert (project.folder / KEPT).read_text() == former
 
 

@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -199,6 +200,30 @@ def test_a_revoked_login_is_one_line(project: Project) -> None:
     project.refuses("Google Drive: the login has ended or was revoked (invalid_grant")
 
 
+def far(project: Project, **environment: str) -> None:
+    """Whose login is to be renewed by a server that is not there."""
+    token = project.drive.user_credentials(expired=True) | {"token_uri": "https://nowhere.invalid/token"}
+    project.environment |= environment | {"GDRIVE_CREDENTIALS_DATA": json.dumps(token)}
+
+
+def test_a_server_that_is_not_reached_is_no_reason_to_log_in(project: Project) -> None:
+    far(project)
+    project.refuses("Unable to find the server at nowhere.invalid; run the same command again later to go on")
+
+
+@pytest.mark.skipif(find_spec("socks") is not None, reason="PySocks is there")
+@pytest.mark.parametrize("name", ["https_proxy", "http_proxy"])
+def test_a_proxy_takes_a_package_which_is_named(project: Project, name: str) -> None:
+    far(project, **{name: "http://127.0.0.1:1"})
+    project.refuses("the environment names a proxy, which takes PySocks: run `pip install PySocks`")
+
+
+def test_a_login_that_google_cannot_renew_now_is_a_good_one(project: Project) -> None:
+    (project.folder / "token.json").write_text(json.dumps(project.drive.google_token(expired=True)))
+    project.drive.fault("POST", "/token", error="internalError", times=9)
+    project.refuses("run the same command again later to go on")
+
+
 # ---- a Drive that misbehaves ----
 
 MEDIA = {"path": r"/files/\w+$", "when": lambda request: request.query.get("alt") == "media"}
@@ -237,6 +262,12 @@ def test_a_token_that_expires_in_mid_transfer_is_renewed(project: Project) -> No
     [
         ({"error": "notFound"} | MEDIA, "iamdb.zip (ID): HTTP 404 notFound: File not found; look at how it is shared"),
         ({"error": "storageQuotaExceeded"} | MEDIA, "iamdb.zip (ID): HTTP 403 storageQuotaExceeded"),
+        (
+            {"error": "downloadQuotaExceeded"} | MEDIA,
+            "The download quota for this file has been exceeded; wait for a day, then run the same command again",
+        ),
+        ({"error": "dailyLimitExceeded", "path": "/files$"}, "Daily Limit Exceeded; wait for a day, then run the same"),
+        ({"error": "accessNotConfigured", "path": "/files$"}, "; enable the Google Drive API in the project of your"),
         (
             {"error": "internalError", "times": 6} | MEDIA,
             "HTTP 500 internalError: Internal Error, 6 times; run the same",

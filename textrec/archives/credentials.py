@@ -5,12 +5,15 @@ secret), service_account.json, and TOKEN, oauth2client's form of token.json, whi
 """
 
 import datetime
+import http.client
 import json
 import os
 import re
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from textrec.archives.fetch import TEMPORARY
 from textrec.base.runtime import TextrecError
 
 GOOGLE_TOKEN = Path("token.json")
@@ -19,6 +22,8 @@ SERVICE_ACCOUNT = Path("service_account.json")
 TOKEN = Path(".dvc/tmp/gdrive-user-credentials.json")
 ENVIRONMENT = "GDRIVE_CREDENTIALS_DATA"  # dvc-gdrive's: credentials as JSON, for machines without files
 LOGIN = "run `make gdrive-login`"
+AGAIN = "run the same command again later to go on"
+PROXIED = "the environment names a proxy, which takes PySocks: run `pip install PySocks`"
 SCOPE = ["https://www.googleapis.com/auth/drive"]
 STEPS = f"""{CLIENT} is not there. It names the app that you log in with: Google blocks DVC's own, so make one of yours.
   1. https://console.cloud.google.com: make a project, and enable the Google Drive API in it.
@@ -126,11 +131,29 @@ def login() -> None:
     auth = GoogleAuth(settings=settings)
     try:
         auth.LocalWebserverAuth()
-    except (AuthError, httplib2.HttpLib2Error) as error:
+    except (AuthError, httplib2.HttpLib2Error, OSError) as error:
         reason = str(error) or "ports 8080 and 8090 of this machine are taken, and one of them is needed"
-        raise TextrecError(f"Google Drive: {reason}; {LOGIN} again") from None
+        raise TextrecError(f"Google Drive: {reason}; {remedy_of_way(error) or f'{LOGIN} again'}") from None
     _write_private(TOKEN, auth.credentials.to_json())
     print(f"logged in; {TOKEN} holds the token, which git does not see")
+
+
+def remedy_of_way(error: BaseException) -> str | None:
+    """What helps where Google was not reached, or is out of order, so that a login may well be good; None elsewhere."""
+    import httplib2
+    from oauth2client.client import HttpAccessTokenRefreshError
+
+    cause: BaseException | None = error
+    while cause:
+        if isinstance(cause, HttpAccessTokenRefreshError) and cause.status in TEMPORARY:
+            return AGAIN
+        if isinstance(cause, httplib2.HttpLib2Error | http.client.HTTPException) or (
+            isinstance(cause, OSError) and cause.filename is None
+        ):
+            proxied = any(map(httplib2.proxy_info_from_environment, ("http", "https")))
+            return PROXIED if proxied and find_spec("socks") is None else AGAIN
+        cause = cause.__cause__ or cause.__context__
+    return None
 
 
 def _client() -> dict[str, Any]:

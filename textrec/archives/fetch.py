@@ -26,6 +26,7 @@ class Refusal(NamedTuple):
     reason: str  # "HTTP 404 Not Found", say
     temporary: bool  # a later try may be answered otherwise
     answer: Any = None  # urllib3's, which may tell how long to wait
+    remedy: str | None = None  # where it is another than the source's
 
 
 class LostError(Exception):
@@ -92,7 +93,7 @@ def _complete(source: Source, part: Path) -> None:
             if refusal is None:
                 return
             if not refusal.temporary:
-                raise TextrecError(f"{source.where}: {refusal.reason}; {source.remedy}")
+                raise TextrecError(f"{source.where}: {refusal.reason}; {refusal.remedy or source.remedy}")
             reason, answer = refusal.reason, refusal.answer
         except LostError as error:
             reason, answer = str(error), None

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
-from textrec.archives.credentials import LOGIN, drive_options
+from textrec.archives.credentials import LOGIN, drive_options, remedy_of_way
 from textrec.archives.fetch import TEMPORARY, TIMEOUT, TRIES, LostError, Refusal, progress, redact
 from textrec.base.params import Params
 from textrec.base.runtime import TextrecError, named
@@ -23,6 +23,11 @@ from textrec.base.runtime import TextrecError, named
 CHUNK = 16 << 20  # bytes asked for at a time: a request takes 0.2 s of Drive, and as much is lost at a kill
 FOLDER = "application/vnd.google-apps.folder"
 RATE = {"rateLimitExceeded", "userRateLimitExceeded"}  # reasons of a 403 that passes; others stay
+QUOTAS = {"dailyLimitExceeded", "downloadQuotaExceeded", "quotaExceeded"}  # ... or pass within a day
+REMEDIES = dict.fromkeys(QUOTAS, "wait for a day, then run the same command again") | {
+    "accessNotConfigured": "enable the Google Drive API in the project of your client id, https://console.cloud.google.com",
+    "authError": LOGIN,
+}
 FIELDS = "id,title,mimeType,fileSize,md5Checksum"
 
 
@@ -77,7 +82,6 @@ class DriveFile:
 def session() -> Iterator[Any]:
     """Log in to Drive as DVC would; yields pydrive2.auth.GoogleAuth. Nothing in it waits for ever, nor asks anybody."""
     from dvc_gdrive import GDriveFileSystem
-    from pydrive2.fs.spec import GDriveAuthError
 
     os.environ["GDRIVE_NON_INTERACTIVE"] = "1"  # or a stage would open a browser
     before = socket.getdefaulttimeout()
@@ -89,8 +93,6 @@ def session() -> Iterator[Any]:
             client = drive.client.auth
             client.Authorize()
             yield client
-    except GDriveAuthError as error:
-        raise TextrecError(f"Google Drive: {_cause(error)}; {LOGIN}, or see docs/drive.md") from None
     finally:
         socket.setdefaulttimeout(before)
 
@@ -200,20 +202,26 @@ def _explained() -> Iterator[None]:
     from googleapiclient.errors import HttpError
     from oauth2client.client import AccessTokenRefreshError
     from pydrive2.auth import AuthError
+    from pydrive2.fs.spec import GDriveAuthError
 
     try:
         yield
     except HttpError as error:
         refusal = _refusal(error.resp, error.content)
-        remedy = "look at data.gdrive, and at what is shared with whom"
+        remedy = refusal.remedy or "look at data.gdrive, and at what is shared with whom"
         again = "run the same command again later"
         raise TextrecError(
             f"Google Drive: {redact(str(error.uri))}: {refusal.reason}; {again if refusal.temporary else remedy}"
         ) from None
-    except (AccessTokenRefreshError, AuthError) as error:
-        raise TextrecError(f"Google Drive: the login has ended or was revoked ({_cause(error)}); {LOGIN}") from None
-    except (httplib2.HttpLib2Error, http.client.HTTPException, TimeoutError, ConnectionError) as error:
-        raise TextrecError(f"Google Drive: {_cause(error)}; run the same command again later to go on") from None
+    except (AccessTokenRefreshError, AuthError, GDriveAuthError) as error:
+        remedy, reason = remedy_of_way(error), _cause(error)
+        if not (remedy or isinstance(error, GDriveAuthError)):
+            reason = f"the login has ended or was revoked ({reason})"
+        raise TextrecError(f"Google Drive: {reason}; {remedy or LOGIN}") from None
+    except (httplib2.HttpLib2Error, http.client.HTTPException, OSError) as error:
+        if not (remedy := remedy_of_way(error)):  # a disk's
+            raise
+        raise TextrecError(f"Google Drive: {_cause(error)}; {remedy}") from None
 
 
 def _refusal(answer: Any, body: bytes) -> Refusal:
@@ -224,7 +232,7 @@ def _refusal(answer: Any, body: bytes) -> Refusal:
     except (ValueError, LookupError, TypeError):
         reason, message = "", answer.reason
     temporary = answer.status in TEMPORARY or reason in RATE
-    return Refusal(f"HTTP {answer.status} {reason}: {message}", temporary)
+    return Refusal(f"HTTP {answer.status} {reason}: {message.rstrip('.')}", temporary, remedy=REMEDIES.get(reason))
 
 
 def _cause(error: BaseException) -> str:
