@@ -33,7 +33,7 @@ app: .venv/app
 gdrive-login: .venv/repro
 	@python -m textrec.gdrive_setup login
 
-# dvc pull and dvc push, which by themselves wait without end for a Drive that does not answer.
+# dvc pull and dvc push, which by themselves wait without end for a Drive that does not answer, or for a login.
 pull push: .venv/repro
 	@python -m textrec.dvc_timeout $@
 

@@ -8,16 +8,21 @@ python -m textrec.gdrive_setup remote            the same for the folder that .d
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 from textrec.archives.credentials import (
     LOGIN,
+    NO_CREDENTIALS,
     configured_options,
+    default_remote,
     dvc_remotes,
     found_options,
     given_options,
+    has_credentials,
     login,
 )
-from textrec.archives.gdrive import file_id
+from textrec.archives.gdrive import file_id, session
 from textrec.base.runtime import TextrecError, run
 
 REMOTE = "drive"
@@ -35,14 +40,40 @@ def set_remote(folder: str) -> None:
     _connect()
 
 
+def ready(name: str) -> None:
+    """Have a remote of DVC's ready to be asked; "" is the default one.
+
+    Of one on Drive whose credentials are missing, DVC itself would open a browser, for an app that Google blocks, and
+    wait. Raises TextrecError where there are none, or Google does not take them.
+    """
+    name = name or default_remote()
+    remote = dvc_remotes().get(name, {})
+    if not remote.get("url", "").startswith("gdrive://") or "gdrive_client_id" in remote:  # DVC's own login serves then
+        return
+    options = given_options()
+    if not (options or has_credentials(remote)):
+        options = found_options()
+        if not options:
+            raise TextrecError(NO_CREDENTIALS)
+    if any(remote.get(key, False) != value for key, value in options.items()):
+        _tell_dvc(name, options)
+    with session(remote | options):
+        pass
+
+
 def _connect() -> None:
-    """Tell DVC in .dvc/config.local, which git does not see, where the credentials of the remote are."""
+    """Tell DVC where the credentials of the remote are."""
     options = given_options() or found_options()
     if not options and not configured_options():
         print(f"but there are no credentials here yet; {LOGIN}")
-    for name, value in options.items():
+    _tell_dvc(REMOTE, options)
+
+
+def _tell_dvc(name: str, options: Mapping[str, Any]) -> None:
+    """Set options of a remote in .dvc/config.local, which git does not see."""
+    for key, value in options.items():
         text = str(value).lower() if isinstance(value, bool) else os.path.relpath(value)
-        _dvc("remote", "modify", "--local", REMOTE, name, text)
+        _dvc("remote", "modify", "--local", name, key, text)
 
 
 def _dvc(*words: str) -> None:

@@ -324,6 +324,72 @@ def test_with_a_bound_on_the_wait_a_silent_drive_is_one_that_fails(
     assert set(stored(drive)) == set(before) | (set(digests(work)) if command == "push" else set())
 
 
+# ---- before dvc is asked ----
+
+BOUNDED = ("python", "-m", "textrec.dvc_timeout")
+
+
+def without_credentials(project: DriveProject) -> DriveProject:
+    """A clone, of somebody who sits before a browser."""
+    clone = project.clone("without")
+    clone.give_browser()
+    return clone
+
+
+@pytest.mark.parametrize("command", ["pull", "push", "fetch"])
+def test_without_credentials_a_person_is_told_at_once_what_to_do(
+    work: DriveProject, drive: Drive, command: str
+) -> None:
+    output = without_credentials(work)(*BOUNDED, command, code=1)
+    assert output == "error: Google Drive: no credentials; run `make gdrive-login`, or see docs/drive.md\n"
+    assert not drive.requests
+
+
+@pytest.mark.parametrize("kind", ["token.json", "service_account.json", "environment"])
+def test_credentials_that_dvc_was_not_told_of_serve(work: DriveProject, drive: Drive, kind: str) -> None:
+    work.dvc("push")
+    clone = without_credentials(work)
+    if kind == "environment":
+        clone.environment["GDRIVE_CREDENTIALS_DATA"] = json.dumps(drive.service_account())
+    else:
+        credentials = {"token.json": drive.google_token(expired=True), "service_account.json": drive.service_account()}
+        (clone.folder / kind).write_text(json.dumps(credentials[kind]))
+    clone(*BOUNDED, "pull", "a.bin")
+    clone.dvc("pull")
+    assert contents(clone) == contents(work)
+    assert clone("git", "status", "--porcelain") == ""
+
+
+def test_a_login_that_has_ended_is_told_with_its_remedy(work: DriveProject, drive: Drive) -> None:
+    (work.folder / KEPT).write_text(json.dumps(drive.user_credentials(expired=True)))
+    drive.revoke()
+    output = work(*BOUNDED, "pull", code=1)
+    assert output.startswith("error: Google Drive: ")
+    assert "Token has been expired or revoked" in output or "invalid_grant" in output
+    assert output.endswith("; run `make gdrive-login`\n")
+    assert output.count("\n") == 1
+
+
+def test_credentials_of_a_remote_of_its_own_are_taken_for_the_archives_too(work: DriveProject, drive: Drive) -> None:
+    own = work.folder.parent / "own.json"
+    (work.folder / KEPT).rename(own)
+    work.dvc("remote", "modify", "--local", "drive", "gdrive_user_credentials_file", str(own))
+    about = "from textrec.archives.gdrive import session\nwith session() as client: print(client.access_token_expired)"
+    assert work("python", "-c", about) == "False\n"
+    work(*BOUNDED, "push", "--remote", "drive")
+    assert stored(drive) == digests(work)
+
+
+def test_a_remote_that_is_not_on_drive_needs_no_credentials(work: DriveProject, drive: Drive) -> None:
+    work.dvc("remote", "add", "folder", str(work.folder.parent / "folder"))
+    clone = without_credentials(work)
+    (clone.folder / ".dvc/config").write_text((work.folder / ".dvc/config").read_text())
+    work(*BOUNDED, "push", "-r", "folder")
+    clone(*BOUNDED, "pull", "-r", "folder")
+    assert contents(clone) == contents(work)
+    assert not drive.requests
+
+
 # ---- the pipeline ----
 
 

@@ -9,6 +9,7 @@ import http.client
 import json
 import os
 import re
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ LOGIN = "run `make gdrive-login`"
 AGAIN = "run the same command again later to go on"
 PROXIED = "the environment names a proxy, which takes PySocks: run `pip install PySocks`"
 SCOPE = ["https://www.googleapis.com/auth/drive"]
+NO_CREDENTIALS = f"Google Drive: no credentials; {LOGIN}, or see docs/drive.md"
 STEPS = f"""{CLIENT} is not there. It names the app that you log in with: Google blocks DVC's own, so make one of yours.
   1. https://console.cloud.google.com: make a project, and enable the Google Drive API in it.
   2. APIs & Services, OAuth consent screen: External; then Publish app, or the login ends after 7 days.
@@ -40,7 +42,7 @@ def drive_options() -> dict[str, Any]:
     """
     options = given_options() or configured_options() or found_options()
     if not options:
-        raise TextrecError(f"Google Drive: no credentials; {LOGIN}, or see docs/drive.md")
+        raise TextrecError(NO_CREDENTIALS)
     return options
 
 
@@ -51,20 +53,31 @@ def given_options() -> dict[str, Any]:
 
 
 def configured_options() -> dict[str, Any]:
-    """The remote of DVC's configuration whose credentials are elsewhere than in TOKEN; {} where there is none."""
+    """The remote of DVC's configuration that has credentials of its own; {} where there is none."""
+    return next((remote for remote in dvc_remotes().values() if has_credentials(remote)), {})
+
+
+def has_credentials(remote: Mapping[str, Any]) -> bool:
+    """Whether a remote of DVC's names a file of credentials that is there, elsewhere than in TOKEN."""
     names = ("gdrive_user_credentials_file", "gdrive_service_account_json_file_path")
-    for remote in dvc_remotes().values():
-        file = Path(remote.get(names[remote.get("gdrive_use_service_account", False)], ""))
-        if file.is_file() and file != _root() / TOKEN:
-            return remote
-    return {}
+    file = Path(remote.get(names[remote.get("gdrive_use_service_account", False)], ""))
+    return file.is_file() and file != _root() / TOKEN
 
 
 def dvc_remotes() -> dict[str, dict[str, Any]]:
     """The remotes of DVC's configuration, by name, with their options."""
+    return _dvc_config()["remote"]
+
+
+def default_remote() -> str:
+    """The name of DVC's default remote; "" where there is none."""
+    return _dvc_config()["core"].get("remote", "")
+
+
+def _dvc_config() -> Any:
     from dvc.config import Config
 
-    return Config.from_cwd()["remote"]
+    return Config.from_cwd()
 
 
 def found_options() -> dict[str, Any]:

@@ -79,8 +79,11 @@ class DriveFile:
 
 
 @contextlib.contextmanager
-def session() -> Iterator[Any]:
-    """Log in to Drive as DVC would; yields pydrive2.auth.GoogleAuth. Nothing in it waits for ever, nor asks anybody."""
+def session(options: Mapping[str, Any] | None = None) -> Iterator[Any]:
+    """Log in to Drive as DVC would; yields pydrive2.auth.GoogleAuth. Nothing in it waits for ever, nor asks anybody.
+
+    options: those of a remote of DVC's; default: `drive_options`.
+    """
     from dvc_gdrive import GDriveFileSystem
 
     os.environ["GDRIVE_NON_INTERACTIVE"] = "1"  # or a stage would open a browser
@@ -89,7 +92,7 @@ def session() -> Iterator[Any]:
     try:
         with _explained():
             # The root is not looked at before it is asked for; what is fetched may lie elsewhere.
-            drive: Any = GDriveFileSystem(url="gdrive://root", **drive_options()).fs
+            drive: Any = GDriveFileSystem(**{**(options or drive_options()), "url": "gdrive://root"}).fs
             client = drive.client.auth
             client.Authorize()
             yield client
