@@ -365,7 +365,8 @@ def test_a_model_that_is_missing_is_named(tmp_path: Path) -> None:
         command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True
     )
     assert (ended.returncode, ended.stdout) == (1, "")
-    assert ended.stderr == "error: none.ckpt: not found; run `dvc repro` to train it or `dvc pull` to get it\n"
+    assert ended.stderr.startswith("error: none.ckpt: not found; name a model that you have, or run ")
+    assert ended.stderr.count("\n") == 1
 
 
 def test_a_text_is_shown_as_it_is() -> None:

@@ -169,7 +169,7 @@ def test_a_model_of_paragraphs_is_not_for_xml(run: Run, model: Path, tmp_path: P
         (
             ["read", "a.png"],
             1,
-            "error: models/model.ckpt: not found; run `dvc repro` to train it or `dvc pull` to get it",
+            "error: models/model.ckpt: not found; name a model that you have, or run `dvc repro` or",
         ),
         (["read", "a.png", "--device", "cuda"], 1, "error: --device cuda: torch finds no such device"),
     ],

@@ -35,7 +35,7 @@ def test_the_bytes_do_not_depend_on_the_place(checkpoint: Path, tmp_path: Path) 
 
 
 def test_a_missing_checkpoint(tmp_path: Path) -> None:
-    with pytest.raises(TextrecError, match=r"none.ckpt: not found; run `dvc repro`"):
+    with pytest.raises(TextrecError, match=r"none.ckpt: not found; name a model .*`dvc repro`"):
         Recognizer.load(tmp_path / "none.ckpt")
 
 

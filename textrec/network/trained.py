@@ -160,7 +160,8 @@ def _load(path: Path) -> dict[str, Any]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
-        raise TextrecError(f"{path}: not found; run `dvc repro` to train it or `dvc pull` to get it") from None
+        remedy = "name a model that you have, or run `dvc repro` or `dvc pull` in a clone of textrec to get this one"
+        raise TextrecError(f"{path}: not found; {remedy}") from None
     except Exception as error:  # a damaged file makes torch raise whatever comes up
         reason = " ".join(str(error).partition(".")[0].split()) or type(error).__name__
         raise TextrecError(f"{damaged} ({reason})") from None
