@@ -119,7 +119,7 @@ def _on_disk(path: str) -> Iterator[str]:
         try:
             yield file.name
         except TextrecError as error:
-            raise TextrecError(str(error).removeprefix(f"{file.name}: ")) from None
+            raise TextrecError(str(error).replace(file.name, STDIN)) from None
 
 
 def files_of(folder: str) -> list[str]:
