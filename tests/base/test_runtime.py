@@ -1,4 +1,5 @@
 import functools
+import itertools
 import json
 import math
 import os
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from textrec.base.runtime import TextrecError, atomic, parallel_map, read_json, write_json
+from textrec.base.runtime import AHEAD, TextrecError, atomic, parallel_map, read_json, write_json
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit, OSError])
@@ -64,6 +65,16 @@ def test_an_error_in_a_worker_arrives_as_it_was_raised(workers):
     assert len(seen) <= 7
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_no_more_items_are_taken_than_are_soon_needed(workers):
+    taken = itertools.count()
+    items = (next(taken) for _ in range(1000))
+    results = parallel_map(square, items, total=1000, description="", unit="item", workers=workers)
+    assert [next(results), next(results)] == [0, 1]
+    assert next(taken) <= 2 + AHEAD * workers
+    results.close()
+
+
 def test_functions_of_libraries_work():
     assert list(parallel_map(math.sqrt, [1, 4], total=2, description="", unit="item", workers=2)) == [1, 2]
 
@@ -78,6 +89,7 @@ def start(tmp_path, pytestconfig):
             "import os, signal, sys, time\n"
             "from textrec.base.runtime import *\n"
             "def slow(number):\n    time.sleep(0.2)\n    return number\n"
+            "def killed_at(number):\n    return number if number < 7 else os.kill(os.getpid(), signal.SIGKILL)\n"
             "def main():\n" + "".join(f"    {line}\n" for line in body.splitlines()) + "run(main)\n"
         )
         return subprocess.Popen(
@@ -169,6 +181,32 @@ def test_a_signal_ends_workers_and_keeps_the_last_good_file(start, tmp_path, sen
     assert kept(tmp_path)
     with pytest.raises(ProcessLookupError):  # no worker is left in its group
         os.killpg(process.pid, 0)
+
+
+KILLED = """
+with atomic('out.txt') as temporary:
+    temporary.write_text('half')
+    for _ in parallel_map(killed_at, range(1000), total=1000, description='', unit='item', workers=2):
+        pass
+"""
+
+
+def test_a_killed_worker_ends_the_stage_with_one_line(start, tmp_path):
+    code, errors = outcome(start(KILLED))
+    assert code == 1
+    assert errors == (
+        "error: stage: a worker process was killed, as the system does where memory runs out; "
+        "free some memory and run the same command again\n"
+    )
+    assert kept(tmp_path)
+
+
+def test_workers_end_with_a_parent_that_is_killed(start, monkeypatch):
+    monkeypatch.setattr(subprocess, "Popen", functools.partial(subprocess.Popen, start_new_session=True))
+    process = start(LONG)
+    assert process.stdout.readline() == "begun\n"
+    process.kill()
+    process.communicate(timeout=60)  # to the end of the output, which workers hold open
 
 
 def test_a_missing_or_damaged_file_is_named(tmp_path: Path) -> None:

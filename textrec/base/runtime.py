@@ -7,7 +7,12 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -15,6 +20,8 @@ from tqdm import tqdm
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+SIGNALS = {signal.SIGINT, signal.SIGTERM}
+AHEAD = 8  # items a worker that are handed out before their turn, so that none waits for a slow one
 
 
 class TextrecError(Exception):
@@ -137,24 +144,56 @@ def parallel_map(
     """Yield `function(item)` in the order of `items`, computed by `workers` processes (default: all usable cores).
 
     `function` must be importable by name (or a `functools.partial` of such). Results do not depend on `workers`.
+    Raises TextrecError where a worker is killed.
     """
     workers = workers or usable_cores()
     progress = {"total": total, "desc": description, "unit": unit, "disable": None}  # None: no bar where no terminal
     if workers == 1:
         yield from tqdm(map(function, items), **progress)
         return
-    with multiprocessing.Pool(workers, initializer=_leave_signals_to_parent) as pool:
-        yield from tqdm(pool.imap(function, items, chunksize=4), **progress)
-        # Left to end by themselves: one that is killed while it starts may never end.
-        pool.close()
-        pool.join()
+    pool = ProcessPoolExecutor(workers, initializer=_leave_signals_to_parent)
+    try:
+        _start(pool)
+        yield from tqdm(_in_order(pool, function, items, ahead=AHEAD * workers), **progress)
+    except BrokenProcessPool:
+        raise TextrecError(
+            f"{Path(sys.argv[0]).stem}: a worker process was killed, as the system does where memory runs out; "
+            "free some memory and run the same command again"
+        ) from None
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _start(pool: Executor) -> None:
+    """Start the workers; a signal that comes meanwhile waits, so that none is left half started."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        pool.submit(int)
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+
+def _in_order(
+    pool: Executor, function: Callable[[Item], Result], items: Iterable[Item], *, ahead: int
+) -> Iterator[Result]:
+    """Results in order, of which no more than `ahead` are in the making, so that memory holds no more of them."""
+    items = iter(items)
+    futures = deque(pool.submit(function, item) for item in islice(items, ahead))
+    while futures:
+        result = futures.popleft().result()
+        futures.extend(pool.submit(function, item) for item in islice(items, 1))
+        yield result
 
 
 def _leave_signals_to_parent() -> None:
-    """In a worker: the parent alone answers Ctrl-C, and its SIGTERM ends the worker at once.
-
-    The handler of `run`, inherited by forking, could be set off just before the worker waits for its next task, and
-    then never run: the pool would wait for it for ever.
-    """
+    """In a worker: the parent alone answers Ctrl-C and SIGTERM, and the worker ends with it, however it ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # by which the pool ends the others where one was killed
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    if parent := multiprocessing.parent_process():
+        parent.join()  # killed, it tells no worker
+        os._exit(1)
