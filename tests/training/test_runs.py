@@ -4,11 +4,13 @@ import contextlib
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -64,14 +66,14 @@ class Folder:
         }
         (self.path / "params.yaml").write_text(yaml.safe_dump(params))
 
-    def start(self, before: str = "") -> "subprocess.Popen[str]":
+    def start(self, before: str = "", **environment: str) -> "subprocess.Popen[str]":
         """The stage in a process of its own, some code before it."""
         script = self.path / "stage.py"  # a file, which Lightning starts again for a second device
         script.write_text(f"{before}\nfrom stages.train import main, run\n\nrun(main)\n")
         return subprocess.Popen(
             [sys.executable, script],
             cwd=self.path,
-            env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+            env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"} | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -129,21 +131,107 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Folder:
     return folder
 
 
-def test_a_killed_run_goes_on_to_the_same_result(whole: Folder, tmp_path: Path) -> None:
-    broken = Folder(tmp_path)
-    process = broken.start(hold(STEP, 2 * BATCHES + 2, tmp_path / "reached"))  # in the third epoch, after a validation
-    wait_for(tmp_path / "reached", process)
+def killed(path: Path, target: str, calls: int) -> Folder:
+    """A run that was killed at a call of a function."""
+    folder = Folder(path)
+    process = folder.start(hold(target, calls, path / "reached"))
+    wait_for(path / "reached", process)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
-    assert not (tmp_path / "models/model.ckpt").exists()
-    broken.take_outputs()
-    assert "going on from checkpoints/" in broken.finish(broken.start())
-    assert broken.model() == whole.model()
-    assert broken.measures() == whole.measures()
+    folder.take_outputs()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def broken(tmp_path_factory: pytest.TempPathFactory) -> Folder:
+    """A run that was killed in its third epoch, after a validation."""
+    return killed(tmp_path_factory.mktemp("broken"), STEP, 2 * BATCHES + 2)
+
+
+def same(one: Folder, other: Folder) -> None:
+    assert one.model() == other.model()
+    assert one.measures() == other.measures()
     for name in ("train/loss", "val/cer", "val/loss"):
-        assert broken.curve(name) == whole.curve(name)
-    sheets = [sorted(p.name for p in f.live("readings").iterdir()) for f in (whole, broken)]
+        assert one.curve(name) == other.curve(name)
+    sheets = [sorted(p.name for p in f.live("readings").iterdir()) for f in (one, other)]
     assert sheets[0] == sheets[1] == ["epoch-0001.png", "epoch-0003.png"]
+    assert [len(folder.runs()) for folder in (one, other)] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("target", "calls"),
+    [
+        (STEP, 2 * BATCHES + 2),
+        ("textrec.training.checkpoints:atomic", 4),  # the last checkpoint but one is not written yet
+        ("textrec.network.trained:TrainedModel.calibrated", 1),  # all epochs are done
+        ("textrec.training.runs:finish", 1),  # the results are written
+    ],
+)
+def test_a_killed_run_goes_on_to_the_same_result(whole: Folder, tmp_path: Path, target: str, calls: int) -> None:
+    folder = killed(tmp_path, target, calls)
+    assert not (tmp_path / "models/model.ckpt").exists()
+    assert "going on from checkpoints/" in folder.finish(folder.start())
+    same(folder, whole)
+
+
+def cut_short(path: Path) -> None:
+    os.truncate(path, 2 * path.stat().st_size // 3)
+
+
+def change_a_byte(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("damaged", "damage", "told"),
+    [
+        ("last.ckpt", cut_short, r"last.ckpt: not a readable checkpoint \(.*\); going on without it$"),
+        ("last.ckpt", change_a_byte, r"last.ckpt: not a readable checkpoint \(bad checksum of .*\)"),
+        ("epoch=*.ckpt", cut_short, r"step=8.ckpt: not a readable .*; going on without it and last.ckpt$"),
+        ("epoch=*.ckpt", Path.unlink, r"step=8.ckpt: not found; going on without it and last.ckpt$"),
+    ],
+)
+def test_a_damaged_checkpoint_is_told_and_the_run_goes_on_from_the_one_before(
+    whole: Folder, broken: Folder, tmp_path: Path, damaged: str, damage: Callable[[Path], None], told: str
+) -> None:
+    folder = Folder(tmp_path)
+    shutil.copytree(broken.path / "checkpoints", tmp_path / "checkpoints")
+    (path,) = tmp_path.glob(f"checkpoints/*/{damaged}")
+    damage(path)
+    output = folder.finish(folder.start())
+    assert re.search(told, output, re.MULTILINE), output
+    assert re.search(r"^going on from checkpoints/\w+/previous.ckpt$", output, re.MULTILINE)
+    same(folder, whole)
+
+
+def test_a_run_without_a_readable_checkpoint_begins_anew(whole: Folder, broken: Folder, tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    shutil.copytree(broken.path / "checkpoints", tmp_path / "checkpoints")
+    for path in tmp_path.glob("checkpoints/*/*.ckpt"):
+        cut_short(path)
+    output = folder.finish(folder.start())
+    assert output.count("going on without it") == 2
+    assert "going on from" not in output
+    same(folder, whole)
+
+
+LIMIT = """
+import resource, signal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+"""
+
+
+def test_a_checkpoint_that_cannot_be_written_is_named_and_leaves_nothing(tmp_path: Path) -> None:
+    folder, temporary = Folder(tmp_path), tmp_path / "temporary"
+    temporary.mkdir()
+    process = folder.start(LIMIT, TMPDIR=str(temporary))
+    output = folder.finish(process, code=1)
+    assert re.search(r"^error: \S+/checkpoints/\w+/last.ckpt: File too large$", output, re.MULTILINE), output
+    assert not list(temporary.iterdir())
+    assert folder.runs() == []
 
 
 def test_what_is_left_of_a_run_continues_it_for_more_epochs(whole: Folder, tmp_path: Path) -> None:
@@ -253,7 +341,10 @@ def test_wandb_without_a_key_is_one_line_before_anything_is_trained(
             {"trainer": {"accelerator": "gpu"}},
             "params.yaml: train.trainer: No supported gpu backend found!; accelerator: auto takes",
         ),
-        ({"ckpt_path": "data/processed/iam_lines.h5"}, "data/processed/iam_lines.h5: not a run; train.ckpt_path takes"),
+        (
+            {"ckpt_path": "data/processed/iam_lines.h5"},
+            r"iam_lines.h5: not a readable checkpoint \(.*; train.ckpt_path takes",
+        ),
         ({"init": "models/lines.ckpt"}, "models/lines.ckpt: not found"),
         ({"batch_size": 3, "trainer": {"devices": 2}}, "train.batch_size is 3; 2 devices need 2 samples each"),
     ],

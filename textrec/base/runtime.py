@@ -74,7 +74,7 @@ def describe(error: OSError) -> str:
 def atomic(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`, renamed to `path` on success and removed on any error.
 
-    Whoever reads `path` sees the last good file or the new one, never a part of it.
+    Whoever reads `path` sees the last good file or the new one, never a part of it, even after the power has failed.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -82,6 +82,8 @@ def atomic(path: str | Path) -> Iterator[Path]:
     try:
         with named(path):
             yield temporary
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

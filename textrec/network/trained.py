@@ -18,6 +18,7 @@ from textrec.network.batches import TextImages, loader
 from textrec.network.calibration import Calibration
 from textrec.network.decoding import BEAM, CTC_WEIGHT, ctc_greedy, greedy, joint_search
 from textrec.network.model import Encoded, ModelConfig, ResNetTransformer
+from textrec.network.saved import load_saved
 
 FORMAT = 2
 Search = Callable[[Encoded], tuple[Tensor, Tensor]]
@@ -156,19 +157,16 @@ class TrainedModel:
 
 
 def _load(path: Path) -> dict[str, Any]:
-    damaged = f"{path}: not a readable checkpoint; remove it and run `dvc checkout` or `dvc repro`"
+    remedy = "remove it and run `dvc checkout` or `dvc repro`, or get it again from where you got it"
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        content = load_saved(path, remedy=remedy)
     except FileNotFoundError:
-        remedy = "name a model that you have, or run `dvc repro` or `dvc pull` in a clone of textrec to get this one"
-        raise TextrecError(f"{path}: not found; {remedy}") from None
-    except Exception as error:  # a damaged file makes torch raise whatever comes up
-        reason = " ".join(str(error).partition(".")[0].split()) or type(error).__name__
-        raise TextrecError(f"{damaged} ({reason})") from None
+        found = "name a model that you have, or run `dvc repro` or `dvc pull` in a clone of textrec to get this one"
+        raise TextrecError(f"{path}: not found; {found}") from None
     if not isinstance(content, dict) or "format" not in content:
-        raise TextrecError(f"{damaged} (it does not say its format)")
+        raise TextrecError(f"{path}: not a model (it does not say its format); {remedy}")
     if content["format"] != FORMAT:
         raise TextrecError(f"{path}: checkpoint format {content['format']}, this version reads {FORMAT}; train it anew")
     if missing := {"model", "characters", "line_height", "calibration", "weights"} - content.keys():
-        raise TextrecError(f"{damaged} (it lacks {', '.join(sorted(missing))})")
+        raise TextrecError(f"{path}: not a model (it lacks {', '.join(sorted(missing))}); {remedy}")
     return content

@@ -1,8 +1,8 @@
 """The life of a training run: kept in checkpoints/ as it goes, so that it goes on from there after a crash.
 
 A run is known by all that changes its result: parameters, data, what it begins with, and the code. While it lasts its
-folder holds `last.ckpt`, written after every epoch, the best weights so far, curves and readings in `live`, and a copy
-of these as they were when the epoch began. Once its results are written, `finished.ckpt` and `live` are left.
+folder holds `last.ckpt`, written after every epoch, the one before that, the best, and curves and readings in `live`.
+Once its results are written, `finished.ckpt` and `live` are left.
 """
 
 import contextlib
@@ -11,27 +11,27 @@ import inspect
 import itertools
 import json
 import os
-import pickle
 import re
 import shutil
 import sys
-import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
-from pytorch_lightning import LightningModule, Trainer
-from pytorch_lightning.callbacks import Callback, ModelCheckpoint
+from pytorch_lightning import Trainer
+from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.utilities import rank_zero_only
 from torch.utils.data import DataLoader
 
 from textrec.base.params import not_a_parameter
-from textrec.base.runtime import TextrecError, atomic
+from textrec.base.runtime import TextrecError, named
 from textrec.network.batches import Batch, TextImages, loader
 from textrec.network.model import ModelConfig
+from textrec.network.saved import load_saved
 from textrec.network.trained import TrainedModel
+from textrec.training.checkpoints import FINISHED, LAST, WholeCheckpoints, latest
 from textrec.training.lightning_module import Training, averaging
 from textrec.training.recipe import NOTHING, TrainParams
 from textrec.training.tracking import loggers, monitors
@@ -40,7 +40,6 @@ from textrec.training.tracking import loggers, monitors
 # widths of batches; training on real lines is a seventh faster where none has to be compiled again.
 PRIMITIVES = 16384
 LIVE = "live"  # curves and readings, in the folder of a run
-KEPT_LIVE = "live.tar"
 KEPT = 4  # runs in checkpoints/, the latest; each takes 16 bytes a weight: itself, its average, Adam's two
 
 
@@ -71,12 +70,13 @@ def fit(
     training, live = Training(trained, params), folder / LIVE
     options = {"dirpath": folder, "monitor": "val/cer", "mode": "min", "enable_version_counter": False}
     best = _build(ModelCheckpoint, options | params.checkpoint, "train.checkpoint")
-    callbacks = [*monitors(params, live), *averaging(params.ema_decay), _KeepLive(live), best]
+    callbacks = [*monitors(params, live), *averaging(params.ema_decay), best]
     if not params.overfit_batches:  # where an epoch is a step or two, writing would take longer than training
-        every_epoch = {"filename": "last", "save_on_train_epoch_end": True, "enable_version_counter": False}
+        every_epoch = {"filename": Path(LAST).stem, "save_on_train_epoch_end": True, "enable_version_counter": False}
         callbacks.append(ModelCheckpoint(folder, **every_epoch))
     options = {
         "callbacks": callbacks,
+        "plugins": [WholeCheckpoints()],
         "logger": False,  # until their folder is ready
         "use_distributed_sampler": False,  # the batches' own sampler shares them out
         "enable_model_summary": False,
@@ -85,18 +85,19 @@ def fit(
     trainer: Trainer = _build(Trainer, options | trainer_options(params), "train.trainer")
     if params.batch_size < 2 * trainer.world_size:
         raise TextrecError(f"train.batch_size is {params.batch_size}; {trainer.world_size} devices need 2 samples each")
-    path = _checkpoint(folder, params, training, trainer)
-    _restore(live, params)
+    begun = latest(folder, best)
+    path, steps = begun or (_finished(params, training, trainer), 0)
+    _tidy(live, params, steps)
     trainer.loggers = loggers(params, live)
     if path:
         trainer.print(f"going on from {path}")
-    with _explained(training):
+    with _explained(training), named(folder):
         trainer.fit(training, *_batches(params, train, val), ckpt_path=path, weights_only=True)
     if not best.best_k_models:
         raise TextrecError("training ended without a validation; raise train.trainer.max_epochs or max_steps")
     if not trainer.is_global_zero:
         return None
-    state = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
+    state = load_saved(best.best_model_path, remedy="run the same command again")
     training.load_state_dict(state["state_dict"])
     return {"epoch": state["epoch"], **state["measures"]}
 
@@ -118,10 +119,10 @@ def trainer_options(params: TrainParams) -> dict[str, Any]:
 
 def finish(folder: Path) -> None:
     """Leave of a run whose results are written but `finished.ckpt`, which `train.ckpt_path` takes, and `live`."""
+    with contextlib.suppress(FileNotFoundError):
+        (folder / LAST).replace(folder / FINISHED)  # first, or what it names would be missing to a run killed here
     for path in folder.iterdir():
-        if path.name == "last.ckpt":
-            path.replace(folder / "finished.ckpt")
-        elif path.name not in ("finished.ckpt", LIVE):
+        if path.name not in (FINISHED, LIVE):
             path.unlink()
 
 
@@ -135,21 +136,18 @@ def _batches(params: TrainParams, train: TextImages, val: TextImages) -> tuple[D
     return batches, loader(val, params.batch_size, shuffle=False)
 
 
-def _checkpoint(folder: Path, params: TrainParams, training: Training, trainer: Trainer) -> Path | None:
-    """What to go on with: this run, if it was broken off, or else `train.ckpt_path`, if it is given."""
-    if (folder / "last.ckpt").exists():
-        return folder / "last.ckpt"
+def _finished(params: TrainParams, training: Training, trainer: Trainer) -> Path | None:
+    """`train.ckpt_path`, if it is given: the run that is to be continued."""
     if params.ckpt_path == NOTHING:
         return None
     path = Path(params.ckpt_path)
+    remedy = "train.ckpt_path takes checkpoints/*/finished.ckpt, and train.init takes models"
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = load_saved(path, remedy=remedy)
         shapes = {name: weight.shape for name, weight in state["state_dict"].items()}
         epochs = state["loops"]["fit_loop"]["epoch_progress"]["total"]["processed"]
-    except (RuntimeError, pickle.UnpicklingError, EOFError, KeyError, TypeError):
-        raise TextrecError(
-            f"{path}: not a run; train.ckpt_path takes checkpoints/*/finished.ckpt, and train.init takes models"
-        ) from None
+    except (KeyError, TypeError):
+        raise TextrecError(f"{path}: not a run; {remedy}") from None
     if shapes != {name: weight.shape for name, weight in training.state_dict().items()}:
         raise TextrecError(f"{path}: of a model of other parameters; give it those of params.yaml in its commit")
     if trainer.max_epochs is not None and 0 <= trainer.max_epochs <= epochs:
@@ -158,29 +156,22 @@ def _checkpoint(folder: Path, params: TrainParams, training: Training, trainer: 
 
 
 @rank_zero_only
-def _restore(live: Path, params: TrainParams) -> None:
-    """Empty `live`, or give back what it held when the epoch began that was broken off; forget the oldest runs."""
+def _tidy(live: Path, params: TrainParams, steps: int) -> None:
+    """Leave in `live` the curves of the first `steps` steps; forget the oldest runs."""
     folder = live.parent
-    shutil.rmtree(live, ignore_errors=True)
-    if (folder / "last.ckpt").exists():
-        with contextlib.suppress(FileNotFoundError), tarfile.open(folder / KEPT_LIVE) as archive:
-            archive.extractall(live, filter="data")
+    if not steps:
+        shutil.rmtree(live, ignore_errors=True)
+    (live / "metrics.json").unlink(missing_ok=True)  # the latest points, which DVCLive would go on from
+    for path in live.glob("plots/metrics/**/*.tsv"):
+        rows = [row for row in path.read_text().splitlines(keepends=True) if row.endswith("\n")]  # not cut off
+        column = rows[0].split().index("step") if rows else 0
+        kept = [row for row in rows[1:] if int(row.split()[column]) < steps]
+        path.unlink()
+        if kept:
+            path.write_text("".join(rows[:1] + kept))
     others = set(folder.parent.glob("*/")) - {folder, Path(params.ckpt_path).parent}
     for run in sorted(others, key=lambda run: run.stat().st_mtime)[: -KEPT + 1]:
         shutil.rmtree(run)
-
-
-class _KeepLive(Callback):
-    """Copies what the loggers wrote before each epoch: an epoch that is broken off is tracked anew."""
-
-    def __init__(self, live: Path) -> None:
-        self._live = live
-
-    @rank_zero_only
-    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
-        if self._live.exists():
-            with atomic(self._live.parent / KEPT_LIVE) as temporary, tarfile.open(temporary, "w") as archive:
-                archive.add(self._live, arcname=".")
 
 
 @contextlib.contextmanager
