@@ -46,6 +46,21 @@ def test_a_damaged_checkpoint(checkpoint: Path, content: bytes | None) -> None:
         Recognizer.load(checkpoint)
 
 
+def test_one_other_byte_in_a_checkpoint_is_told_wherever_it_changes_the_model(checkpoint: Path) -> None:
+    whole, weights, told = checkpoint.read_bytes(), Recognizer.load(checkpoint).model.state_dict(), 0
+    for at in range(0, len(whole), len(whole) // 50):
+        checkpoint.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        try:
+            found = Recognizer.load(checkpoint).model.state_dict()
+        except TextrecError as error:
+            assert "model.ckpt: not a readable checkpoint (" in str(error)  # noqa: PT017
+            assert "remove it and run `dvc checkout` or `dvc repro`, or get it again" in str(error)  # noqa: PT017
+            told += 1
+        else:
+            assert all(torch.equal(weights[name], found[name]) for name in weights)
+    assert told > 25  # the others are between the parts
+
+
 def rewrite(checkpoint: Path, **changes: object) -> None:
     torch.save(torch.load(checkpoint, weights_only=True) | changes, checkpoint)
 

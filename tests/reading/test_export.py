@@ -137,6 +137,23 @@ def test_a_damaged_export(damaged: Path, content: bytes | None) -> None:
         OnnxNetwork.load(damaged)
 
 
+@pytest.mark.parametrize("place", [0.1, 0.5, 0.9])
+def test_an_export_with_one_other_byte(damaged: Path, place: float) -> None:
+    content = bytearray(damaged.read_bytes())
+    content[int(place * len(content))] ^= 1
+    damaged.write_bytes(content)
+    with pytest.raises(TextrecError, match=r"model.zip: not a readable export \(Bad CRC.*; export .* or get the"):
+        OnnxNetwork.load(damaged)
+
+
+def test_an_export_packed_as_nobody_packs(damaged: Path) -> None:
+    content = damaged.read_bytes()
+    at = content.index(b"PK\x01\x02") + 10  # the method of the first member in the directory
+    damaged.write_bytes(content[:at] + b"\x01" + content[at + 1 :])
+    with pytest.raises(TextrecError, match=r"model.zip: not a readable export \(That compression method is not"):
+        OnnxNetwork.load(damaged)
+
+
 def test_an_archive_of_something_else(tmp_path: Path) -> None:
     zipfile.ZipFile(tmp_path / "forms.zip", "w").close()
     with pytest.raises(TextrecError, match=r"forms.zip: not a readable export .*textrec.json"):

@@ -5,13 +5,13 @@ import functools
 import io
 import os
 import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from PIL import Image
 
 from textrec.base.runtime import TextrecError
+from textrec.base.zips import DAMAGE
 
 REMEDY = "remove the archive and run `dvc repro`, or mend it at its source"
 
@@ -84,5 +84,5 @@ def _errors(archive: zipfile.ZipFile, name: str) -> Iterator[None]:
         yield
     except KeyError:
         raise TextrecError(f"{archive.filename}: {name} is missing; {REMEDY}") from None
-    except (OSError, SyntaxError, ValueError, zipfile.BadZipFile, zlib.error, Image.DecompressionBombError) as error:
+    except (*DAMAGE, OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise TextrecError(f"{archive.filename}: {name} cannot be read ({error}); {REMEDY}") from None

@@ -12,7 +12,6 @@ import stat
 import tarfile
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,13 +20,9 @@ from typing import IO
 from tqdm import tqdm
 
 from textrec.base.runtime import TextrecError, named
-from textrec.base.zips import zip_info
+from textrec.base.zips import DAMAGE, zip_info
 
 CHUNK = 1 << 20  # bytes
-DAMAGE = (
-    *(zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError),
-    *(NotImplementedError, ValueError),  # a compression method or header field that no known writer makes
-)
 REMEDY = "fetch the archive anew from a source you trust"
 ENCRYPTED = 0x1  # general purpose flag of a zip member, APPNOTE.TXT 4.4.4
 
@@ -163,7 +158,7 @@ def _damage(path: Path) -> Iterator[None]:
     """Tell of a damaged archive in one line."""
     try:
         yield
-    except (*DAMAGE, OSError) as error:
+    except (*DAMAGE, tarfile.TarError, OSError) as error:
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):  # EINVAL: an offset beyond reason
             raise
         raise TextrecError(f"{path}: truncated or not an archive ({error}); {REMEDY}") from None

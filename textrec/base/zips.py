@@ -1,7 +1,11 @@
-"""Zip files that are the same wherever and whenever they are written."""
+"""Zip files: what is raised where one is damaged, and members that are the same wherever and whenever written."""
 
 import stat
 import zipfile
+import zlib
+
+# What reading raises where an archive is damaged; of the last two, a part encrypted or packed as no known writer does.
+DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError)
 
 
 def zip_info(name: str) -> zipfile.ZipInfo:

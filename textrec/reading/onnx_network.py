@@ -3,7 +3,6 @@
 import json
 import math
 import zipfile
-import zlib
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,6 +12,7 @@ from torch.nn import functional
 
 from textrec.base.params import validate
 from textrec.base.runtime import TextrecError, usable_cores
+from textrec.base.zips import DAMAGE
 from textrec.network.layers import Cache
 from textrec.network.model import Encoded, ModelConfig
 
@@ -22,7 +22,7 @@ ENCODER, DECODER = "encoder.onnx", "decoder.onnx"
 # Steps that a cache of text is made longer by when it is full: a graph takes tensors that lie in one piece, and what it
 # is given it reads, so there should be few empty slots and few copies.
 GROWTH = 16
-REMEDY = "export the model anew"
+REMEDY = "export the model anew, or get the file again"
 
 
 class OnnxNetwork:
@@ -147,7 +147,7 @@ def _read(path: Path) -> dict[str, bytes]:
             return {name: archive.read(name) for name in (DESCRIPTION, ENCODER, DECODER)}
     except FileNotFoundError:
         raise TextrecError(f"{path}: not found; run `textrec export` to make it") from None
-    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, OSError) as error:
+    except (*DAMAGE, KeyError, OSError) as error:
         raise TextrecError(f"{path}: not a readable export ({error}); {REMEDY}") from None
 
 
