@@ -35,6 +35,7 @@ def parameters(**changes) -> DataParams:
         "gdrive": {"folder": None, "files": {}},
         "sha256": {},
         "max_unpacked_gib": 1.0,
+        "max_member_mib": 1.0,
     }
     return validate(values | changes, DataParams, where="params.yaml: data")
 
@@ -250,6 +251,22 @@ def test_emnist_without_by_class_is_refused(project):
         bring(parameters(), Path("data/raw"))
 
 
+@pytest.mark.parametrize("name", ["forms/a01-000u.jpg", "xml/a01-000u.xml", "task/testset.txt"])
+def test_a_padded_member_is_refused(project, name):
+    padded = IAM[name] + bytes(2**20)
+    write_zip(project / "archives/iamdb.zip", IAM | {name: padded}, compression=zipfile.ZIP_DEFLATED)
+    size = r"1.0 MiB, more than data.max_member_mib = 1.0; raise it if you trust the archive"
+    with pytest.raises(TextrecError, match=f"^archives/iamdb.zip: {name}: {size}"):
+        bring(parameters(), Path("data/raw"))
+    bring(parameters(max_member_mib=1.1), Path("data/raw"))
+
+
+def test_a_large_member_that_is_not_wanted_or_holds_all_of_a_kind_is_none_too_large(project):
+    write_zip(project / "archives/iamdb.zip", IAM | {"readme.txt": bytes(2**20 + 1)})
+    write_zip(project / "archives/matlab.zip", MAT | {"matlab/emnist-byclass.mat": bytes(2**20 + 1)})
+    bring(parameters(), Path("data/raw"))
+
+
 @pytest.mark.parametrize("twin", ["forms/a01-000u.png", "twin/forms/a01-000u.jpg", "twin/xml/a01-000u.xml"])
 def test_two_members_of_one_id_are_refused(project, twin):
     write_zip(project / "archives/iamdb.zip", IAM | {twin: b"twin"})
@@ -321,6 +338,7 @@ DIGESTS = {"iamdb.zip": "0" * 64, "matlab.zip": "1" * 64}
         ({"pth": "x"}, r"params.yaml: data.pth is not a parameter; did you mean 'path'\?"),
         ({"path": None}, r"data.path is not set; with data.source: local"),
         ({"max_unpacked_gib": 0}, r"data.max_unpacked_gib is 0: input should be greater than 0"),
+        ({"max_member_mib": 0}, r"data.max_member_mib is 0: input should be greater than 0"),
         ({"max_unpacked_gib": float("inf")}, r"data.max_unpacked_gib is inf: input should be a finite number"),
         ({"sample": {"forms": 0, "seed": 1}}, r"data.sample.forms is 0: input should be greater than 0"),
         ({"sha256": {"iamdb.zip": "abc"}}, r"data.sha256.iamdb.zip is 'abc': string should match"),

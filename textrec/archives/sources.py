@@ -45,6 +45,7 @@ STROKES = {
     "lineStrokes-all.tar.gz": ("lineStrokes/", r"([^/.][^/]*\.xml)"),
     "ascii-all.tar.gz": ("ascii/", r"([^/.][^/]*\.txt)"),
 }
+ALL_OF_A_KIND = (".mat", ".npy")  # members that hold what others have in thousands of files
 LAYOUTS = COURSE | ORIGINALS | EMNIST | BROWN | PACKED_STROKES | STROKES
 
 IAM_HOME = "https://fki.tic.heia-fr.ch/databases/iam-handwriting-database"
@@ -75,6 +76,8 @@ class DataParams(Params):
     """Archive name -> digest; checked where given, required for url."""
     max_unpacked_gib: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     """An archive that unpacks to more is refused."""
+    max_member_mib: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    """An archive with a larger image, XML or text file is refused: the stages read such files whole."""
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -124,7 +127,8 @@ def bring(params: DataParams, raw: Path) -> Brought:
                 raise TextrecError(wrong_digest(path, expected=params.sha256[name], got=got))
             archives[name] = {"bytes": path.stat().st_size, "sha256": got}
             limit = params.max_unpacked_gib
-            found[name] = _lay_out(name, stack.enter_context(open_members(path, scratch=raw, max_unpacked_gib=limit)))
+            members = stack.enter_context(open_members(path, scratch=raw, max_unpacked_gib=limit))
+            found[name] = _lay_out(name, members, max_member_mib=params.max_member_mib)
         emnist, brown = found.pop("matlab.zip"), found.pop("brown.zip", None)
         strokes = {name: found.pop(name) for name in (*PACKED_STROKES, *STROKES) if name in found}
         _require(emnist, ["emnist-byclass.mat"], folder / "matlab.zip")
@@ -182,11 +186,18 @@ def choose_archives(present: Iterable[str], *, where: str) -> list[str]:
     return [*iam, "matlab.zip", *(name for name in ("brown.zip", *strokes) if name in present)]
 
 
-def _lay_out(archive: str, members: Iterable[Member]) -> dict[str, Member]:
-    """Those members that are wanted of an archive, by the names that they get."""
+def _lay_out(archive: str, members: Iterable[Member], *, max_member_mib: float) -> dict[str, Member]:
+    """Those members that are wanted of an archive, by the names that they get; TextrecError where one is too large."""
     prefix, pattern = LAYOUTS[archive]
     matches = [(re.fullmatch(rf"(?:.*/)?{pattern}", member.name), member) for member in members]
-    return _merge({prefix + match[1]: member} for match, member in matches if match)
+    laid_out = _merge({prefix + match[1]: member} for match, member in matches if match)
+    for name, member in laid_out.items():
+        if member.size > max_member_mib * 2**20 and not name.endswith(ALL_OF_A_KIND):
+            raise TextrecError(
+                f"{member}: {member.size / 2**20:,.1f} MiB, more than data.max_member_mib = {max_member_mib}; "
+                "raise it if you trust the archive and have the memory"
+            )
+    return laid_out
 
 
 def _merge(parts: Iterable[dict[str, Member]]) -> dict[str, Member]:
