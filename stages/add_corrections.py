@@ -2,7 +2,7 @@
 
 import itertools
 
-from textrec.base.runtime import run, write_json
+from textrec.base.runtime import run, tell_dropped, write_json
 from textrec.datasets.corrections import corrected_lines, read_corrections
 from textrec.datasets.samples import read_split, write_training_samples
 
@@ -19,13 +19,15 @@ def main() -> None:
     write_training_samples(
         "data/processed/corrected_lines.h5", samples, real, source="corrected_lines", may_be_empty=("train",)
     )
+    several = len(corrections) - len(lines)
     counts = {
         "lines": len(lines),
-        "left_out_several_lines": len(corrections) - len(lines),
+        "left_out_several_lines": several,
         "read_right": sum(correction.text == correction.read for correction in lines),
         "writers": len({correction.writer for correction in lines} - {""}),
     }
     write_json("metrics/corrected.json", counts)
+    tell_dropped({"corrections": {"of several lines": several}}, see="metrics/corrected.json")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from textrec.base.params import load
 from textrec.base.records import read_forms
-from textrec.base.runtime import run, write_json
+from textrec.base.runtime import run, tell_dropped, write_json
 from textrec.datasets.samples import contact_sheet, read_split, write_training_samples
 from textrec.datasets.strokes import DrawOndb, Report, draw_lines, read_lines, usable_lines
 
@@ -19,6 +19,7 @@ def main() -> None:
     samples = draw_lines(lines, height=read_split(REAL, "val").line_height, seed=params.seed)
     write_training_samples(OUTPUT, samples, REAL, source="ondb_lines", may_be_empty=("train",))
     write_json("metrics/ondb.json", report.metrics())
+    tell_dropped({"lines": report.dropped}, see="metrics/ondb.json")
     contact_sheet("reports/ondb_lines.png", OUTPUT)
 
 

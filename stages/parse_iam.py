@@ -2,7 +2,7 @@
 
 from textrec.base.params import load
 from textrec.base.records import write_forms
-from textrec.base.runtime import run, write_json
+from textrec.base.runtime import run, tell_dropped, write_json
 from textrec.datasets.iam import CORRECTIONS, IamParams, Report, parse_forms
 
 
@@ -13,6 +13,7 @@ def main() -> None:
     forms = parse_forms("data/raw/iamdb.zip", CORRECTIONS, skip_bad_lines=skip, report=report)
     write_forms("data/interim/iam.jsonl", forms)
     write_json("metrics/iam.json", report.metrics())
+    tell_dropped(report.dropped(), see="metrics/iam.json")
 
 
 if __name__ == "__main__":

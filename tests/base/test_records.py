@@ -17,8 +17,8 @@ def test_predictions_survive_their_file(tmp_path: Path) -> None:
     ("content", "problem"),
     [
         ("", "test.jsonl: holds no predictions; run `dvc repro -f predict`"),
-        ('{"id": "s-0"}\n', "test.jsonl: not predictions of this version .*missing 7 .*; run `dvc repro -f predict`"),
-        ('{"id": "s-0"\n', "test.jsonl: not predictions of this version .*; run `dvc repro -f predict`"),
+        ('{"id": "s-0"}\n', "test.jsonl: not predictions of this version; run `dvc repro -f predict`"),
+        ('{"id": "s-0"\n', "test.jsonl: not predictions of this version; run `dvc repro -f predict`"),
     ],
 )
 def test_other_content_is_refused(tmp_path: Path, content: str, problem: str) -> None:

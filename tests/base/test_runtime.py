@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from textrec.base.runtime import AHEAD, TextrecError, atomic, parallel_map, read_json, write_json
+from textrec.base.runtime import AHEAD, TextrecError, atomic, parallel_map, read_json, tell_dropped, write_json
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit, OSError])
@@ -129,6 +129,13 @@ def test_bad_input_is_one_line(start):
 
 def test_a_missing_file_is_one_line_that_names_it(start):
     assert outcome(start("open('nowhere/file.txt')")) == (1, "error: nowhere/file.txt: No such file or directory\n")
+
+
+def test_what_was_left_out_is_one_line_and_nothing_where_none_was(capsys):
+    tell_dropped({"lines": {"no text": 2, "no box": 1200}, "forms": {}, "images": {"no form": 1}}, see="metrics/a.json")
+    tell_dropped({"lines": {}, "forms": {"no image": 0}}, see="metrics/a.json")
+    expected = "left out lines: 1,200 no box, 2 no text; images: 1 no form; see metrics/a.json\n"
+    assert capsys.readouterr() == ("", expected)
 
 
 def test_a_bug_still_shows_where_it_is(start):

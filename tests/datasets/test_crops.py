@@ -232,6 +232,6 @@ def test_a_stage_that_cannot_go_on_keeps_the_last_good_output(prepare):
         command, cwd=folder, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
     )
     assert failed.returncode == 1
-    assert failed.stderr.startswith("error: data/raw/iamdb.zip: forms/c01-000.jpg cannot be read")
+    assert failed.stderr.startswith("error: data/raw/iamdb.zip: forms/c01-000.jpg is no image")
     assert failed.stderr.count("\n") == 1
     assert (folder / "data/processed/iam_lines.h5").read_bytes() == good

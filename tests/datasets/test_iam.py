@@ -9,6 +9,7 @@ from iam_archives import Page, line, members, pages, write_archive
 from PIL import Image
 from repository import ROOT
 
+from stages import parse_iam
 from textrec.base.params import validate
 from textrec.base.records import Box, Form, Word, write_forms
 from textrec.base.runtime import TextrecError
@@ -154,8 +155,16 @@ def test_an_unlisted_form_follows_its_writer_and_all_lines_of_a_form_its_split(p
 
 def test_a_writer_in_two_splits_is_an_error_naming_writer_and_forms():
     lists = {"train": {"a01-000-00"}, "val": set(), "test": {"c01-000-00"}}
-    with pytest.raises(TextrecError, match=r"writer 7 stands in 2 splits \(train: a01-000; test: c01-000\)"):
-        assign_splits({"a01-000": "7", "c01-000": "7"}, lists)
+    with pytest.raises(TextrecError, match=r"a.zip: writer 7 stands in 2 splits \(train: a01-000; test: c01-000\)"):
+        assign_splits({"a01-000": "7", "c01-000": "7"}, lists, where="a.zip")
+
+
+def test_a_form_in_the_lists_of_two_splits_is_an_error_naming_form_and_lists(parse):
+    contents = members(pages())
+    contents["task/testset.txt"] += b"\na01-000-01"
+    message = r"iamdb.zip: form a01-000 stands in task/trainset.txt and in task/testset.txt; leave it in one of them"
+    with pytest.raises(TextrecError, match=message):
+        parse(contents)
 
 
 def test_a_task_list_naming_an_unknown_form_is_an_error(parse):
@@ -231,7 +240,7 @@ def test_a_missing_correction_table_is_an_error(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("</form>", "", r"xml/a01-000.xml: not safe, well-formed XML: no element found"),
+        ("</form>", "", r"xml/a01-000.xml: not well-formed XML .no element found.*; remove the archive"),
         ('id="a01-000"', "", r"<form> has no attribute 'id'"),
         ('id="a01-000"', 'id="b01-000"', r"holds form 'b01-000'; a form's id and the name"),
         ('writer-id="001"', "", r"<form> has no attribute 'writer-id'"),
@@ -252,7 +261,9 @@ def test_bad_xml_is_an_error_whatever_on_bad_line_says(parse, old, new, message)
 
 def test_an_entity_bomb_is_refused(parse):
     bomb = b'<!DOCTYPE f [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;&a;">]><form id="&b;"/>'
-    with pytest.raises(TextrecError, match=r"xml/a01-000.xml: not safe, well-formed XML: Entities"):
+    with pytest.raises(
+        TextrecError, match=r"xml/a01-000.xml: declares entities, which need not stop to unfold .*; remove"
+    ):
         parse(members(pages()) | {"xml/a01-000.xml": bomb})
 
 
@@ -278,7 +289,7 @@ def test_two_images_of_a_form_are_an_error(parse):
 
 
 def test_an_image_that_is_none_is_an_error(parse):
-    with pytest.raises(TextrecError, match=r"iamdb.zip: forms/a01-000.jpg cannot be read"):
+    with pytest.raises(TextrecError, match=r"iamdb.zip: forms/a01-000.jpg is no image; remove the archive"):
         parse(members(pages()) | {"forms/a01-000.jpg": b"no image"})
 
 
@@ -296,9 +307,9 @@ def test_a_missing_or_damaged_archive_is_an_error(tmp_path, data, message):
 
 BAD_LINES = [
     ("no box", ("jumps over", []), "no word of it has a <cmp> box; mend the XML, or set parse_iam.on_bad_line to skip"),
-    ("box of no size", ("jumps", [(100, 320, 0, 50)]), r"Box\(x=100, y=320, width=0, height=50\) has no size"),
+    ("box of no size", ("jumps", [(100, 320, 0, 50)]), "the box at x=100 y=320, 0 x 50 pixels, has no size"),
     ("box outside the page", ("jumps", [(950, 320, 51, 50)]), "is not within the page of 1000 x 1400"),
-    ("box outside the page", ("jumps", [(-1, 320, 51, 50)]), r"Box\(x=-1, .* is not within the page"),
+    ("box outside the page", ("jumps", [(-1, 320, 51, 50)]), "the box at x=-1 .* is not within the page"),
     ("box outside the page", ("jumps", [(100, 1390, 51, 50)]), "is not within the page"),
     ("unknown character", line("5 €", 320), r"'€' in '5 €' is not in the charset; correct the label in data/correct"),
     ("no text", ("", []), "its text is empty"),
@@ -319,7 +330,7 @@ def test_a_box_below_the_stored_image_is_outside_the_page(parse):
     contents = members(pages())
     file = io.BytesIO()
     Image.new("L", (500, 150), 255).save(file, "JPEG")
-    with pytest.raises(TextrecError, match=r"line a01-000-01: Box.* is not within the page of 1000 x 302"):
+    with pytest.raises(TextrecError, match=r"line a01-000-01: the box .* is not within the page of 1000 x 302"):
         parse(contents | {"forms/a01-000.jpg": file.getvalue()})
 
 
@@ -352,3 +363,14 @@ def test_the_stage_writes_forms_and_report_and_keeps_them_on_an_error(tmp_path):
     assert failed.stderr.startswith("error: data/raw/iamdb.zip: xml/a01-000.xml: line a01-000-00: '€'")
     assert failed.stderr.count("\n") == 1
     assert (tmp_path / "data/interim/iam.jsonl").read_bytes() == good
+
+
+def test_the_stage_says_on_the_screen_what_was_left_out(tmp_path, monkeypatch, capsys):
+    contents = members([*pages(), Page("a02-000", "001", "trainset", [line("more", 200)])])
+    del contents["forms/a02-000.jpg"]
+    write_archive(tmp_path / "data/raw/iamdb.zip", contents)
+    (tmp_path / "data/corrections.tsv").write_text(HEADER)
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    monkeypatch.chdir(tmp_path)
+    parse_iam.main()
+    assert capsys.readouterr() == ("", "left out forms: 1 no image; see metrics/iam.json\n")

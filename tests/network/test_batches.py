@@ -90,6 +90,13 @@ def test_a_split_without_samples_is_refused(split: Split, source: str, message: 
         TextImages(replace(split, offset=split.offset[:0], source=source), CHARSET, config())
 
 
+def test_a_label_longer_than_any_line_is_told_as_such(tmp_path: Path) -> None:
+    split = split_of(tmp_path / "a.h5", [sample("s-0", "ab", width=60), sample("s-1", "a" * 2000, width=140)])
+    message = "a: s-1: its label has 2,000 characters, more than can stand in its image of 140 x 28 pixels; look at the"
+    with pytest.raises(TextrecError, match=message):
+        TextImages(split, CHARSET, config())
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

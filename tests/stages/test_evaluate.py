@@ -67,7 +67,7 @@ def test_all_is_measured_by_each_decoder_and_a_report_says_so(capsys: pytest.Cap
     assert {name: row["cer"] for name, row in metrics["decoders"].items()} == pytest.approx(
         {"ar": 2 / 12, "ctc": 6 / 12, "joint": 1 / 12}, abs=1e-4
     )
-    assert metrics["decoders"]["ctc"].keys() == {"cer", "cer_low", "cer_high", "wer", "perfect", "seconds"}
+    assert metrics["decoders"]["ctc"].keys() == {"cer", "cer_low", "cer_high", "wer", "perfect"}
     page = Path("reports/errors.html").read_text()
     assert page.count("data:image/png;base64,") == 1
     assert "CER by character" in page

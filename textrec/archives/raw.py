@@ -7,8 +7,10 @@ import os
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import Any
 
-from PIL import Image
+from defusedxml import DefusedXmlException, ElementTree
+from PIL import Image, UnidentifiedImageError
 
 from textrec.base.runtime import TextrecError
 from textrec.base.zips import DAMAGE
@@ -50,6 +52,18 @@ def read_member(archive: zipfile.ZipFile, name: str) -> bytes:
         return archive.read(name)
 
 
+def read_xml(archive: zipfile.ZipFile, name: str) -> Any:
+    """The root element of a member; TextrecError where it is missing, damaged, malformed, or declares entities."""
+    content = read_member(archive, name)
+    try:
+        return ElementTree.fromstring(content)
+    except DefusedXmlException:
+        problem = "declares entities, which need not stop to unfold or to read other files"
+    except (ElementTree.ParseError, ValueError, LookupError) as error:
+        problem = f"not well-formed XML ({error})"
+    raise TextrecError(f"{archive.filename}: {name}: {problem}; {REMEDY}")
+
+
 def image_size(archive: zipfile.ZipFile, name: str) -> tuple[int, int]:
     """Width and height in pixels of the image `name`, read from its header alone; TextrecError where it has none."""
     with _errors(archive, name), archive.open(name) as file, Image.open(file) as image:
@@ -84,5 +98,7 @@ def _errors(archive: zipfile.ZipFile, name: str) -> Iterator[None]:
         yield
     except KeyError:
         raise TextrecError(f"{archive.filename}: {name} is missing; {REMEDY}") from None
+    except UnidentifiedImageError:
+        raise TextrecError(f"{archive.filename}: {name} is no image; {REMEDY}") from None
     except (*DAMAGE, OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise TextrecError(f"{archive.filename}: {name} cannot be read ({error}); {REMEDY}") from None

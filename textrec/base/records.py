@@ -128,8 +128,8 @@ def read_predictions(path: str | Path) -> list[Prediction]:
     try:
         with Path(path).open(encoding="utf-8") as file:
             predictions = [Prediction(**json.loads(text)) for text in file]
-    except (TypeError, ValueError) as error:
-        raise TextrecError(f"{path}: not predictions of this version ({error}); run `dvc repro -f predict`") from None
+    except (TypeError, ValueError):
+        raise TextrecError(f"{path}: not predictions of this version; run `dvc repro -f predict`") from None
     if not predictions:
         raise TextrecError(f"{path}: holds no predictions; run `dvc repro -f predict`")
     return predictions

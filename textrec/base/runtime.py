@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
@@ -60,6 +60,16 @@ def fail(message: str, *, code: int = 1) -> NoReturn:
     """Print `error: <message>` on standard error as one line and exit with `code`."""
     print("error: " + " ".join(message.split()), file=sys.stderr)
     sys.exit(code)
+
+
+def tell_dropped(dropped: Mapping[str, Mapping[str, int]], *, see: str) -> None:
+    """Print on standard error, in one line, what was left out: by kind the counts by reason; nothing where none was."""
+    kinds = {
+        kind: ", ".join(f"{count:,} {reason}" for reason, count in sorted(reasons.items()) if count)
+        for kind, reasons in dropped.items()
+    }
+    if told := "; ".join(f"{kind}: {counts}" for kind, counts in kinds.items() if counts):
+        print(f"left out {told}; see {see}", file=sys.stderr)
 
 
 def describe(error: OSError) -> str:

@@ -10,7 +10,7 @@ from zipfile import ZipFile
 from textrec.archives.raw import image_members, image_size, members, open_archive, read_member
 from textrec.base.charset import LINE_CHARACTERS, Charset
 from textrec.base.params import Params
-from textrec.base.records import SPLITS, Form, Line, Word, form_of
+from textrec.base.records import SPLITS, Box, Form, Line, Word, form_of
 from textrec.base.runtime import TextrecError
 from textrec.datasets.iam_xml import WrittenForm, WrittenLine, read_form
 
@@ -76,6 +76,13 @@ class Report:
         """Count a form or line that is dropped or changed for a reason."""
         self.noted[kind][reason].append(form_or_line)
 
+    def dropped(self) -> dict[str, dict[str, int]]:
+        """How many lines, forms and images are dropped, by reason."""
+        return {
+            kind: {reason: len(ids) for reason, ids in self.noted[f"dropped_{kind}"].items()}
+            for kind in ("lines", "forms", "images")
+        }
+
     def metrics(self) -> dict[str, Any]:
         """Counts by split, and by reason what was dropped or changed, with the ids where they are few."""
         counts = {
@@ -107,7 +114,7 @@ def parse_forms(path: str | Path, corrections: str | Path, *, skip_bad_lines: bo
         documents, images = members(archive, "xml", (".xml",)), image_members(archive)
         writers = {form: read_form(archive, name).writer for form, name in documents.items()}
         lists = read_task_lists(archive, writers)
-        splits = assign_splits(writers, lists)
+        splits = assign_splits(writers, lists, where=path)
         for form in sorted(images.keys() - writers.keys()):
             report.note("dropped_images", "no form", form)
         for form in sorted(table.keys() - writers.keys()):
@@ -203,7 +210,8 @@ def read_corrections(path: str | Path) -> dict[str, list[Correction]]:
     table: dict[str, list[Correction]] = {}
     for number, row in enumerate(rows[1:], start=2):
         if len(row) != len(Correction._fields) or not all(row):
-            raise TextrecError(f"{path}: row {number} has not four tab-separated values: {row}")
+            values = " | ".join(row)
+            raise TextrecError(f"{path}: row {number} has not four tab-separated values, but {values or 'none'}")
         table.setdefault(row[0], []).append(Correction(*row))
     return table
 
@@ -270,33 +278,49 @@ def find_flaw(line: WrittenLine, page: tuple[float, float]) -> Flaw | None:
     width, height = page
     for box in boxes:
         if min(box.width, box.height) < 1:
-            return Flaw("box of no size", f"{box} has no size", MEND)
+            return Flaw("box of no size", f"{_place(box)} has no size", MEND)
         if min(box.x, box.y) < 0 or box.right > width or box.bottom > height:
-            return Flaw("box outside the page", f"{box} is not within the page of {width:g} x {height:g}", MEND)
+            problem = f"{_place(box)} is not within the page of {width:g} x {height:g}"
+            return Flaw("box outside the page", problem, MEND)
     return None
+
+
+def _place(box: Box) -> str:
+    return f"the box at x={box.x} y={box.y}, {box.width} x {box.height} pixels,"
 
 
 # ---- splits ----
 
 
 def read_task_lists(archive: ZipFile, forms: Collection[str]) -> dict[str, set[str]]:
-    """The line ids that the official lists name for each split; TextrecError on a line of a form not in `forms`."""
+    """The line ids that the official lists name for each split.
+
+    Raises TextrecError on a line of a form not in `forms`, and on a form in the lists of two splits.
+    """
     lists: dict[str, set[str]] = {split: set() for split in SPLITS}
+    first: dict[str, tuple[str, str]] = {}  # by form, where it was met
     for split, names in TASK_LISTS.items():
         for name in names:
             lines = read_member(archive, name).decode("utf-8", errors="replace").split()
             if unknown := [line for line in lines if form_of(line) not in forms]:
                 where = f"{archive.filename}: {name}"
                 raise TextrecError(f"{where}: line {unknown[0]} is of no form in xml/; mend the list or add its form")
+            for form in map(form_of, lines):
+                other, there = first.setdefault(form, (split, name))
+                if other != split:
+                    problem = f"form {form} stands in {there} and in {name}"
+                    raise TextrecError(f"{archive.filename}: {problem}; leave it in one of them")
             lists[split].update(lines)
     return lists
 
 
-def assign_splits(writers: Mapping[str, str], lists: Mapping[str, Collection[str]]) -> dict[str, str]:
+def assign_splits(
+    writers: Mapping[str, str], lists: Mapping[str, Collection[str]], *, where: str | Path
+) -> dict[str, str]:
     """The split of each form: that of the lists its writer's forms stand in, train where they stand in none.
 
-    writers: by form id. lists: line ids by split. So an unlisted form follows its writer, and no line of a form is
-    left out of its split. Raises TextrecError where a writer's forms stand in two splits.
+    writers: by form id. lists: line ids by split, of the archive `where`. So an unlisted form follows its writer, and
+    no line of a form is left out of its split. Raises TextrecError where a writer's forms stand in two splits.
     """
     found: defaultdict[str, defaultdict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for split in SPLITS:
@@ -304,6 +328,7 @@ def assign_splits(writers: Mapping[str, str], lists: Mapping[str, Collection[str
             found[writers[form_of(line)]][split].add(form_of(line))
     for writer, splits in sorted(found.items()):
         if len(splits) > 1:
-            where = "; ".join(f"{split}: {' '.join(sorted(forms)[:3])}" for split, forms in splits.items())
-            raise TextrecError(f"writer {writer} stands in {len(splits)} splits ({where}); mend the task lists")
+            found_in = "; ".join(f"{split}: {' '.join(sorted(forms)[:3])}" for split, forms in splits.items())
+            problem = f"writer {writer} stands in {len(splits)} splits ({found_in})"
+            raise TextrecError(f"{where}: {problem}; mend the lists in task/, or the writers in xml/")
     return {form: next(iter(found[writer]), "train") for form, writer in writers.items()}

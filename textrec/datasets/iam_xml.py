@@ -5,9 +5,7 @@ from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 from zipfile import ZipFile
 
-from defusedxml import DefusedXmlException, ElementTree
-
-from textrec.archives.raw import read_member
+from textrec.archives.raw import read_xml
 from textrec.base.records import Box
 from textrec.base.runtime import TextrecError
 
@@ -38,10 +36,7 @@ def read_form(archive: ZipFile, name: str) -> WrittenForm:
     none, and on an id that stands twice or belongs to another form.
     """
     where = f"{archive.filename}: {name}"
-    try:
-        root = ElementTree.fromstring(read_member(archive, name))
-    except (ElementTree.ParseError, DefusedXmlException, ValueError, LookupError) as error:
-        raise TextrecError(f"{where}: not safe, well-formed XML: {error}; restore this member") from None
+    root = read_xml(archive, name)
     form = _attribute(root, "id", where)
     if form != PurePosixPath(name).stem:
         raise TextrecError(f"{where}: holds form {form!r}; a form's id and the name of its member must be the same")

@@ -18,12 +18,11 @@ from typing import Any, NamedTuple
 from zipfile import ZipFile
 
 import numpy as np
-from defusedxml import DefusedXmlException, ElementTree
 from PIL import Image
 from pydantic import NonNegativeInt
 from scipy.stats import siegelslopes
 
-from textrec.archives.raw import members, open_archive, read_member
+from textrec.archives.raw import members, open_archive, read_member, read_xml
 from textrec.base.charset import LINE_CHARACTERS, Charset
 from textrec.base.params import Params
 from textrec.base.records import Form, Sample, form_of
@@ -125,14 +124,15 @@ def _transcripts(archive: ZipFile, name: str) -> list[str]:
 
 def _strokes(archive: ZipFile, name: str) -> list[np.ndarray]:
     """The strokes of a line, int (n, 2) each."""
+    root = read_xml(archive, name)
     try:
-        root = ElementTree.fromstring(read_member(archive, name))
         strokes = [
             np.array([(int(point.attrib["x"]), int(point.attrib["y"])) for point in stroke.iterfind("Point")])
             for stroke in root.iterfind("StrokeSet/Stroke")
         ]
-    except (ElementTree.ParseError, DefusedXmlException, LookupError, ValueError) as error:
-        raise TextrecError(f"{archive.filename}: {name}: not a whole line of strokes ({error!r}); {REMEDY}") from None
+    except (KeyError, ValueError):
+        problem = "a point without x or y, or of which one is no whole number"
+        raise TextrecError(f"{archive.filename}: {name}: {problem}; {REMEDY}") from None
     return [stroke for stroke in strokes if len(stroke)]
 
 

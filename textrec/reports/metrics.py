@@ -71,7 +71,7 @@ def headline(
 ) -> dict[str, Any]:
     """What is compared from run to run: all of `measure`, the same of the officially listed, the main of `decoders`."""
     listed = [prediction for prediction in predictions if prediction.listed]
-    main = ("cer", "cer_low", "cer_high", "wer", "perfect", "seconds")
+    main = ("cer", "cer_low", "cer_high", "wer", "perfect")
     return {
         **measure(predictions, params),
         "decoders": {row["decoder"]: {key: row[key] for key in main} for row in decoders if row["lines"] == "all"},
