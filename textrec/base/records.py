@@ -123,16 +123,24 @@ def write_predictions(path: str | Path, predictions: Iterable[Prediction]) -> No
 def read_predictions(path: str | Path) -> list[Prediction]:
     """Read what `write_predictions` wrote.
 
-    Raises TextrecError where the file holds no prediction or something else.
+    Raises TextrecError where the file is missing, holds no prediction or something else.
     """
     try:
-        with Path(path).open(encoding="utf-8") as file:
-            predictions = [Prediction(**json.loads(text)) for text in file]
+        predictions = [Prediction(**json.loads(text)) for text in read_records(path)]
     except (TypeError, ValueError):
         raise TextrecError(f"{path}: not predictions of this version; run `dvc repro -f predict`") from None
     if not predictions:
         raise TextrecError(f"{path}: holds no predictions; run `dvc repro -f predict`")
     return predictions
+
+
+def read_records(path: str | Path) -> Iterator[str]:
+    """The lines of a file that a stage wrote; TextrecError where it is missing."""
+    try:
+        with Path(path).open(encoding="utf-8") as file:
+            yield from file
+    except FileNotFoundError:
+        raise TextrecError(f"{path}: not found; run `dvc repro` or `dvc pull` to get it") from None
 
 
 def write_forms(path: str | Path, forms: Iterable[Form]) -> None:
@@ -153,16 +161,19 @@ def write_forms(path: str | Path, forms: Iterable[Form]) -> None:
 
 
 def read_forms(path: str | Path) -> Iterator[Form]:
-    """Read what `write_forms` wrote, a form at a time."""
-    with Path(path).open(encoding="utf-8") as file:
-        yield from map(parse_form, file)
+    """Read what `write_forms` wrote, a form at a time; TextrecError where it is missing or something else."""
+    for text in read_records(path):
+        yield parse_form(text, where=path)
 
 
-def parse_form(text: str) -> Form:
-    """One form from its line of JSON."""
-    record = json.loads(text)
-    lines = (line | {"words": tuple(map(_word, line["words"]))} for line in record.pop("lines"))
-    return Form(**record, lines=tuple(Line(**line) for line in lines))
+def parse_form(text: str, *, where: str | Path) -> Form:
+    """One form from its line of JSON in the file `where`; TextrecError where it is something else."""
+    try:
+        record = json.loads(text)
+        lines = (line | {"words": tuple(map(_word, line["words"]))} for line in record.pop("lines"))
+        return Form(**record, lines=tuple(Line(**line) for line in lines))
+    except (TypeError, ValueError, LookupError, AttributeError):
+        raise TextrecError(f"{where}: not forms of this version; run `dvc repro -f parse_iam`") from None
 
 
 def _word(record: dict[str, Any]) -> Word:

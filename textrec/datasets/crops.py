@@ -14,7 +14,7 @@ from pydantic import Field
 
 from textrec.archives.raw import read_form_image
 from textrec.base.params import Params
-from textrec.base.records import Box, Form, Line, Sample, parse_form
+from textrec.base.records import Box, Form, Line, Sample, parse_form, read_records
 from textrec.base.runtime import parallel_map
 from textrec.pages.cutting import Bounds, resample
 
@@ -108,17 +108,21 @@ def crop_forms(
     crop: Callable[..., list[tuple[str, Sample]]], forms: str | Path, *, archive: str | Path, line_height: int
 ) -> Iterator[tuple[str, Sample]]:
     """Crop every form of the file `forms` by `crop` (one of the two above), in its order, on all cores."""
-    with Path(forms).open(encoding="utf-8") as file:
-        records = file.readlines()  # as text, which goes to a worker faster than a form does
-    work = functools.partial(_crop_record, crop, archive=archive, line_height=line_height)
+    records = list(read_records(forms))  # as text, which goes to a worker faster than a form does
+    work = functools.partial(_crop_record, crop, forms=forms, archive=archive, line_height=line_height)
     for samples in parallel_map(work, records, total=len(records), description="crop", unit="form"):
         yield from samples
 
 
 def _crop_record(
-    crop: Callable[..., list[tuple[str, Sample]]], record: str, *, archive: str | Path, line_height: int
+    crop: Callable[..., list[tuple[str, Sample]]],
+    record: str,
+    *,
+    forms: str | Path,
+    archive: str | Path,
+    line_height: int,
 ) -> list[tuple[str, Sample]]:
-    return crop(parse_form(record), archive=archive, line_height=line_height)
+    return crop(parse_form(record, where=forms), archive=archive, line_height=line_height)
 
 
 def _scaled(region: Box, image: Image.Image, form: Form) -> Bounds:

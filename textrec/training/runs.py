@@ -44,11 +44,17 @@ KEPT = 4  # runs in checkpoints/, the latest; each takes 16 bytes a weight: itse
 
 
 def run_folder(params: TrainParams, config: ModelConfig, data: str | Path) -> Path:
-    """The folder of the run with these parameters on the file `data`, by the code that is now loaded."""
+    """The folder of the run with these parameters on the file `data`, by the code that is now loaded.
+
+    Raises TextrecError where `train.init` or `train.ckpt_path` name no file.
+    """
     tracking = {"wandb", "watch_gradients", "device_stats"}  # leaves the result as it is
     described = json.dumps([config.model_dump(), params.model_dump(exclude=tracking)], default=str)
     digest = hashlib.sha256(described.encode())
     code = sorted(str(module.__file__) for name, module in sys.modules.items() if name.startswith("textrec."))
+    for parameter, path in (("init", params.init), ("ckpt_path", params.ckpt_path)):
+        if not Path(path).is_file():
+            raise TextrecError(f"train.{parameter}: {path}: not found; {NOTHING}, which is in git, stands for none")
     for path in [data, params.init, params.ckpt_path, *code]:
         with Path(path).open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
