@@ -7,14 +7,22 @@ INTERPRETER := $(shell command -v $(PYTHON))
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
+# DVC writes some files of its own in place: killed meanwhile it leaves them empty, and then ends at once.
+not_empty = test ! -e $(1) || test -s $(1) || \
+	{ echo "error: $(1) is empty, as a DVC that was killed leaves it; run \`$(2)\` and the same again" >&2; exit 1; }
+
 .PHONY: repro test check app pull push gdrive-login gdrive-remote clean
 
 repro: .venv/repro
+	@$(call not_empty,.dvc/tmp/rwlock,rm .dvc/tmp/rwlock)
+	@$(call not_empty,dvc.lock,git checkout dvc.lock)
 	dvc repro
 	@python -m textrec.report
 	@echo "Look at what went in:         reports/iam_lines.png, reports/iam_paragraphs.png, reports/emnist_lines.png"
 	@echo "Look at what was read wrong:  reports/errors.html"
 	@echo "Look at how the data is:      reports/data.html"
+	@git config user.name >/dev/null && git config user.email >/dev/null || \
+		echo "Before dvc exp run:           git config user.name NAME; git config user.email ADDRESS"
 
 test: .venv/test
 	pytest --numprocesses 2 --dist loadfile

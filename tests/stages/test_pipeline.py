@@ -10,6 +10,7 @@ import pytest
 import yaml
 from holding import hold, wait_for
 from projects import Project
+from repository import ROOT
 
 DATA_STAGES = ["download", "parse_iam", "crop_lines", "crop_paragraphs", "extract_emnist", "synth_lines"]
 DATA_STAGES += ["synth_paragraphs", "mix_paragraphs", "draw_ondb", "mix_lines"]
@@ -127,3 +128,18 @@ def test_after_ctrl_c_the_next_run_goes_on(project: Project, tmp_path: Path, sta
     project("git", "checkout", "--quiet", "stages")
     project.dvc("repro")
     assert project.hashes(*DATA_STAGES) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"), [(".dvc/tmp/rwlock", "rm .dvc/tmp/rwlock"), ("dvc.lock", "git checkout dvc.lock")]
+)
+def test_what_a_killed_dvc_leaves_empty_is_told_with_what_mends_it(project: Project, name: str, remedy: str) -> None:
+    shutil.copy(ROOT / "Makefile", project.folder)
+    make = ("make", "--old-file=.venv/repro", "repro")
+    (project.folder / name).write_text("")
+    output = project(*make, code=2)
+    assert f"error: {name} is empty, as a DVC that was killed leaves it; run `{remedy}` and the same again" in output
+    project(*remedy.split())
+    output = project(*make)
+    assert "up to date" in output
+    assert "Before dvc exp run:           git config user.name" in output  # which nobody has told git here
