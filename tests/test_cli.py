@@ -103,19 +103,21 @@ def test_bad_files_are_told_and_counted_and_the_rest_is_read(run: Run, model: Pa
     (tmp_path / "text.png").write_text("text")
     (tmp_path / "nothing").mkdir()
     (tmp_path / "other.xml").write_text("<other/>")
-    bad = ["empty.png", "text.png", "gone.png", "nothing", "no*.png", "other.xml"]
+    (tmp_path / "torn.tif").write_bytes(b"II*\0torn")  # of which Pillow warns
+    bad = ["empty.png", "text.png", "torn.tif", "gone.png", "nothing", "no*.png", "other.xml"]
     code, out, err = run("read", "good.png", *bad, "more.png", "--model", model)
     assert code == 1
     records = [json.loads(text) for text in out.splitlines()]
     assert [record["path"] for record in records] == ["good.png", *bad, "more.png"]
-    assert ["error" in record for record in records] == [False, *[True] * 6, False]
+    assert ["error" in record for record in records] == [False, *[True] * 7, False]
     assert "Traceback" not in err
     told = err.splitlines()
-    assert told[-1] == "2 read, 6 could not be read"
+    assert told[-1] == "2 read, 7 could not be read"
     assert [text.split(":")[1].strip() for text in told[:-1]] == bad
     assert told[0] == "error: empty.png: an empty file"
-    assert told[2].startswith("error: gone.png: No such file")
-    assert told[3].startswith("error: nothing: no picture in this folder")
+    assert told[2] == "error: torn.tif: not a picture that can be read (of no kind that is known)"
+    assert told[3].startswith("error: gone.png: No such file")
+    assert told[4].startswith("error: nothing: no picture in this folder")
 
 
 def test_what_is_not_sure_enough_is_rejected(run: Run, model: Path, tmp_path: Path) -> None:

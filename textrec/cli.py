@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
@@ -248,6 +249,7 @@ def main() -> None:
     if sys.stderr is None:  # closed: else the first file that is opened would be in its place
         sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115
     args = _parser().parse_args()
+    warnings.filterwarnings("ignore", module="PIL")  # of a damaged picture an error tells
 
     def command() -> None:
         try:

@@ -71,7 +71,9 @@ def read_glyphs(path: str | Path) -> dict[str, Glyphs]:
     try:
         with h5py.File(path, "r") as file:
             if (version := file.attrs.get("format")) != FORMAT:
-                raise TextrecError(f"{path}: glyph format {version}, this version reads {FORMAT}; run `dvc repro`")
+                raise TextrecError(
+                    f"{path}: glyph format {version or 'unknown'}, this version reads {FORMAT}; run `dvc repro`"
+                )
             groups: dict[str, Any] = {split: file[split] for split in SPLITS}
             return {
                 split: {chr(code): group[str(code)][()] for code in sorted(map(int, group))}
@@ -95,7 +97,7 @@ def _load(archive: str | Path) -> np.void:
         raise TextrecError(f"{archive}: not found; run `dvc repro download` to get it") from None
     except Exception as error:  # of a damaged file zipfile, zlib and scipy make nearly any exception
         raise TextrecError(
-            f"{archive}: {MEMBER} is not a readable EMNIST by-class file ({type(error).__name__}: {error}); "
+            f"{archive}: {MEMBER} is not a readable EMNIST by-class file ({str(error) or type(error).__name__}); "
             "remove the archive and run `dvc repro`"
         ) from None
 

@@ -187,7 +187,9 @@ def read_split(path: str | Path, split: str) -> Split:
         with h5py.File(path, "r") as file:
             version = file.attrs.get("format")
             if version != FORMAT:
-                raise TextrecError(f"{path}: sample format {version}, this version reads {FORMAT}; run `dvc repro`")
+                raise TextrecError(
+                    f"{path}: sample format {version or 'unknown'}, this version reads {FORMAT}; run `dvc repro`"
+                )
             group: Any = file[split]
             texts: Any = {name: [value.decode() for value in group[name][()]] for name in TEXTS}
             arrays: Any = {name: group[name][()] for name in ARRAYS}

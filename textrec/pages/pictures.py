@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from textrec.base.runtime import TextrecError, describe
 from textrec.pages.mending import FAINTEST, reduced
@@ -98,6 +98,8 @@ def _pdf_pages(path: Path) -> Iterator[tuple[int, Image.Image, bool]]:
 
 
 def _first_line(error: Exception) -> str:
+    if isinstance(error, UnidentifiedImageError):  # which names an object of Python's
+        return "of no kind that is known"
     return (str(error) or type(error).__name__).splitlines()[0]
 
 

@@ -91,13 +91,12 @@ def fit(
     trainer: Trainer = _build(Trainer, options | trainer_options(params), "train.trainer")
     if params.batch_size < 2 * trainer.world_size:
         raise TextrecError(f"train.batch_size is {params.batch_size}; {trainer.world_size} devices need 2 samples each")
-    begun = latest(folder, best)
-    path, steps = begun or (_finished(params, training, trainer), 0)
-    _tidy(live, params, steps)
-    trainer.loggers = loggers(params, live)
+    path, steps = latest(folder, best) or (_finished(params, training, trainer), 0)
     if path:
         trainer.print(f"going on from {path}")
     with _explained(training), named(folder):
+        _tidy(live, params, steps)
+        trainer.loggers = loggers(params, live)
         trainer.fit(training, *_batches(params, train, val), ckpt_path=path, weights_only=True)
     if not best.best_k_models:
         raise TextrecError("training ended without a validation; raise train.trainer.max_epochs or max_steps")
