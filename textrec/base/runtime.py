@@ -178,11 +178,11 @@ def parallel_map(
 
 def _start(pool: Executor) -> None:
     """Start the workers; a signal that comes meanwhile waits, so that none is left half started."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         pool.submit(int)
     finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _in_order(
