@@ -198,3 +198,14 @@ def test_paper_that_is_not_quite_even_is_blank_all_the_same() -> None:
     paper = 220 + random.normal(0, 3, (300, 900)) + np.linspace(-15, 15, 900)
     image = Image.fromarray(np.clip(paper, 0, 255).astype(np.uint8))
     assert prepare(image, line_height=HEIGHT, paragraph=False).lines == 0
+
+
+@pytest.mark.parametrize("degrees", [90, 270])
+def test_a_line_that_goes_up_or_down_the_picture_is_known_for_turned(degrees: int) -> None:
+    assert prepare(LINE.rotate(degrees, expand=True), line_height=HEIGHT, paragraph=False).turned
+    assert not prepare(LINE, line_height=HEIGHT, paragraph=False).turned
+
+
+def test_letters_that_are_higher_than_wide_are_not_turned() -> None:
+    found = [prepare(text_image([letter]), line_height=HEIGHT, paragraph=False).turned for letter in "IlfJ1!|tji:"]
+    assert not any(found)

@@ -171,8 +171,8 @@ def test_an_export_with_a_damaged_graph(damaged: Path) -> None:
     [
         (b"{", "textrec.json in it is damaged"),
         (b"[]", "textrec.json in it is damaged"),
-        (json.dumps({"format": 99}).encode(), "export format 99, this version reads 1; export the model anew"),
-        (b'{"format": 1, "model": {}}', "lacks calibration, characters, line_height"),
+        (json.dumps({"format": 99}).encode(), "export format 99, this version reads 2; export the model anew"),
+        (b'{"format": 2, "model": {}}', "lacks calibration, characters, line_height"),
     ],
 )
 def test_an_export_with_another_description(damaged: Path, description: bytes, message: str) -> None:

@@ -13,6 +13,7 @@ import textrec
 from textrec.base.charset import Charset
 from textrec.base.runtime import TextrecError
 from textrec.pages.cutting import Strip
+from textrec.pages.text_area import prepare
 from textrec.reading.recognizer import BLANK, Reading, Recognizer
 
 
@@ -41,6 +42,11 @@ def test_confidences_are_probabilities_of_each_character(reader: Recognizer) -> 
 def test_a_blank_page_has_no_text_and_no_confidence(reader: Recognizer) -> None:
     assert reader.read([Image.new("L", (900, 90), 250), line(), Image.new("L", (1, 1))])[::2] == [BLANK, BLANK]
     assert (BLANK.text, BLANK.confidence, BLANK.characters) == ("", 0.0, ())
+
+
+def test_a_line_that_is_turned_is_not_read_as_something_else(reader: Recognizer) -> None:
+    crop = prepare(text_image(["handwriting, and more"]).rotate(90, expand=True), line_height=28, paragraph=False)
+    assert reader.read_prepared([crop]) == [BLANK]
 
 
 def test_threads_read_what_one_reads(reader: Recognizer) -> None:

@@ -20,7 +20,7 @@ from textrec.network.decoding import BEAM, CTC_WEIGHT, ctc_greedy, greedy, joint
 from textrec.network.model import Encoded, ModelConfig, ResNetTransformer
 from textrec.network.saved import load_saved
 
-FORMAT = 2
+FORMAT = 3
 Search = Callable[[Encoded], tuple[Tensor, Tensor]]
 HEADS = {"ar": 1, "ctc": 1, "joint": 2}  # that each decoder listens to
 
@@ -118,16 +118,20 @@ class TrainedModel:
     def calibrated(self, images: TextImages, *, batch_size: int) -> Self:
         """The same model, its confidences fitted to how right its readings of `images` are; not of its training.
 
+        And to what it reads in them mirrored, from right to left, from top to bottom or both, which nobody can read.
         The joint search is fitted at its usual beam and weight, and sees both heads: another weight changes little.
         """
         texts: dict[str, list[tuple[np.ndarray, str, str]]] = {}
+        unreadable: dict[str, list[np.ndarray]] = {}
         for batch in loader(images, batch_size, shuffle=False):
             truths = [images.split.text[index] for index in batch.indices.tolist()]
             encoded = self.encode(batch.images, batch.sizes)
+            mirrored = self.encode(_mirrored(batch.images, batch.sizes), batch.sizes)
             for name, search in self._searches(BEAM, CTC_WEIGHT).items():
                 rows = zip(self._texts(*search(encoded)), truths, strict=True)
                 texts.setdefault(name, []).extend((scores, truth, text) for (text, scores), truth in rows)
-        return replace(self, calibration={name: Calibration.fit(found) for name, found in texts.items()})
+                unreadable.setdefault(name, []).extend(scores for _, scores in self._texts(*search(mirrored)))
+        return replace(self, calibration={name: Calibration.fit(texts[name], unreadable[name]) for name in texts})
 
     def _searches(self, beam: int, ctc_weight: float) -> dict[str, Search]:
         """By name: from what `encode` gives to tokens int64 (B, T) and log-probabilities (B, T) or (B, T, heads)."""
@@ -154,6 +158,15 @@ class TrainedModel:
             written = np.flatnonzero(row >= len(SPECIALS))  # an untrained decoder writes other specials
             end = log_probs[row == END] if END in row else np.zeros((1, log_probs.shape[1]))
             yield self.charset.decode(row), np.concatenate([log_probs[written], end])
+
+
+def _mirrored(images: Tensor, sizes: Tensor) -> Tensor:
+    """A batch, uint8 (B, 1, H, W) and int64 (B, 2), whose images are mirrored in turn: across, down, in both ways."""
+    mirrored = torch.zeros_like(images)
+    for number, (image, (height, width)) in enumerate(zip(images, sizes.tolist(), strict=True)):
+        axes = ([2], [1], [1, 2])[number % 3]
+        mirrored[number, :, :height, :width] = image[:, :height, :width].flip(axes)
+    return mirrored
 
 
 def _load(path: Path) -> dict[str, Any]:

@@ -20,6 +20,9 @@ WORD = 2.5  # of the distance of lines: text of several lines is wider, or a col
 LONG = 3  # line heights: shorter text does not say how it slopes
 SLOPING = 0.1  # line heights that the ends of a line go up or down, to be levelled
 STEEPEST = 0.25  # slope that is looked for, 14 degrees
+TALL = 2.3  # times as high as wide: a letter, or a line that is turned
+STROKES_UP = 1.4  # times its height that the strokes of such a line are long: of an I once, of few letters twice
+WINDING = 4.4  # both together
 OVER = 0.2  # of a line's height: how far its strokes may reach into its neighbours
 FAINT = 0.04  # of the ink of the row that has most: what has less is between the lines
 MARGIN = 0.14  # line heights that are left around the ink: as the datasets' crops have
@@ -29,11 +32,12 @@ WIDE = 0.25  # line heights around the ink that are left as they are: few crops 
 class Crop(NamedTuple):
     """What a model reads: pixels uint8 (height, width), white ink on black, and how many `lines` there seem to be.
 
-    Where there is no ink, `lines` is 0.
+    Where there is no ink, `lines` is 0. turned: whether it is one line that goes up or down the picture.
     """
 
     pixels: np.ndarray
     lines: int
+    turned: bool = False
 
 
 def prepare(image: Image.Image, *, line_height: int, paragraph: bool) -> Crop:
@@ -47,7 +51,8 @@ def prepare(image: Image.Image, *, line_height: int, paragraph: bool) -> Crop:
         text = _look(image)
     if text is None:
         return _blank(line_height)
-    return Crop(resample(image, _framed(image, text), line_height * (text.lines if paragraph else 1)), text.lines)
+    pixels = resample(image, _framed(image, text), line_height * (text.lines if paragraph else 1))
+    return Crop(pixels, text.lines, turned=not paragraph and _turned(text))
 
 
 def prepare_line(strip: Strip, *, line_height: int) -> Crop:
@@ -57,7 +62,9 @@ def prepare_line(strip: Strip, *, line_height: int) -> Crop:
         image = _level(image)
     image = _alone(image, strip.baseline)
     text = _look(image)
-    return Crop(resample(image, _framed(image, text), line_height), 1) if text else _blank(line_height)
+    if text is None:
+        return _blank(line_height)
+    return Crop(resample(image, _framed(image, text), line_height), 1, _turned(text))
 
 
 def _blank(line_height: int) -> Crop:
@@ -78,6 +85,14 @@ class _Text(NamedTuple):
     def height(self) -> float:
         """Of a line."""
         return (self.bottom - self.top) / self.lines
+
+
+def _turned(text: _Text) -> bool:
+    """Whether text that is higher than wide is more than a letter, by how long its strokes are."""
+    height, slender = np.count_nonzero(text.ink.any(1)), (text.bottom - text.top) / (text.right - text.left)
+    inner: Any = ndimage.binary_erosion(text.ink)
+    strokes = (text.ink & ~inner).sum() / 2 / height
+    return slender > TALL and strokes > STROKES_UP and slender * strokes > WINDING
 
 
 def _look(image: Image.Image) -> _Text | None:

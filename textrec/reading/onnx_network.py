@@ -16,7 +16,7 @@ from textrec.base.zips import DAMAGE
 from textrec.network.layers import Cache
 from textrec.network.model import Encoded, ModelConfig
 
-FORMAT = 1
+FORMAT = 2
 DESCRIPTION = "textrec.json"  # all but the weights, as in a checkpoint
 ENCODER, DECODER = "encoder.onnx", "decoder.onnx"
 # Steps that a cache of text is made longer by when it is full: a graph takes tensors that lie in one piece, and what it

@@ -23,7 +23,7 @@ from textrec.pages.text_area import Crop, prepare, prepare_line
 from textrec.reading.onnx_network import OnnxNetwork
 
 WORTHWHILE = 8  # lines a batch: of smaller ones Python, which does one thing at a time, takes most of the time
-BLANK = Reading("", 0.0, ())  # of a picture without ink, or with ink in which nothing was found
+BLANK = Reading("", 0.0, ())  # of a picture without ink, with a line that is turned, or in which nothing was found
 
 
 class Recognizer(TrainedModel):
@@ -89,7 +89,7 @@ class Recognizer(TrainedModel):
         self, crops: Sequence[Crop], *, batch_size: int = 32, beam: int = BEAM, ctc_weight: float = CTC_WEIGHT
     ) -> list[Reading]:
         """Read what `crop` gave, each as by `read`."""
-        written = [index for index, crop in enumerate(crops) if crop.lines]
+        written = [index for index, crop in enumerate(crops) if crop.lines and not crop.turned]
         pixels = [crops[index].pixels for index in written]
         found = self.read_crops(pixels, batch_size=batch_size, beam=beam, ctc_weight=ctc_weight)
         readings = {index: reading for index, reading in zip(written, found, strict=True) if reading.text}
