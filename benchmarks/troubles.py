@@ -26,7 +26,7 @@ sys.path.insert(0, str(ROOT))
 
 from textrec.archives.raw import read_form_image
 from textrec.base.edit_distance import char_errors
-from textrec.base.records import Form, parse_form
+from textrec.base.records import Form, read_forms
 from textrec.datasets.crops import line_regions
 from textrec.pages.text_area import Crop
 from textrec.reading.files import open_file
@@ -130,8 +130,7 @@ def main() -> None:
     split = sys.argv[3] if len(sys.argv) > 3 else "val"
     count = int(sys.argv[4]) if len(sys.argv) > 4 else 20
     pictures = Path(sys.argv[5]) if len(sys.argv) > 5 else None
-    with (source / "data/interim/iam.jsonl").open(encoding="utf-8") as file:
-        forms = [form for form in map(parse_form, file) if form.split == split][:count]
+    forms = [form for form in read_forms(source / "data/interim/iam.jsonl") if form.split == split][:count]
     images = [read_form_image(source / "data/raw/iamdb.zip", form.id) for form in forms]
     texts = [line.text for form in forms for line in form.lines]
     figures = {}

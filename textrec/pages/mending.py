@@ -161,9 +161,9 @@ def _ruled(pixels: np.ndarray, length: float) -> np.ndarray | None:
     mask = dark > PALE
     thick = ndimage.maximum_filter1d(mask, 3, axis=0)  # or a rule that is not quite level would be many short ones
     runs = ndimage.uniform_filter1d(thick.astype(np.float32), size, axis=1, mode="constant") > 0.98
-    rules = ndimage.maximum_filter1d(runs, size, axis=1) & mask
-    if not rules.any():
+    if not runs.any():
         return None
+    rules = ndimage.maximum_filter1d(runs, size, axis=1) & mask
     heights = _run_heights(mask)
     usual = np.percentile(heights[rules], 40)
     if usual > 0.2 * len(pixels):

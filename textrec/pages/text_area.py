@@ -59,8 +59,9 @@ def prepare_line(strip: Strip, *, line_height: int) -> Crop:
     """The text of a line that its page's XML outlines: of what else is in the outline the line alone."""
     image = mended_line(Image.fromarray(strip.pixels))
     if strip.baseline is None:
-        image = _level(image)
-    image = _alone(image, strip.baseline)
+        image = _alone(_level(image), None)
+    else:
+        image = _level(_alone(image, strip.baseline))  # as baselines are drawn by hand
     text = _look(image)
     if text is None:
         return _blank(line_height)
