@@ -10,6 +10,7 @@ from xml_pages import ALTO_SOURCE, PAGE_SOURCE
 from textrec.base.runtime import TextrecError
 from textrec.pages.cutting import cut_line
 from textrec.pages.page_alto import Page, crop_line, is_page, page_image, read_page, write_page
+from textrec.pages.pictures import open_pictures
 
 PAGE = "http://schema.primaresearch.org/PAGE/gts/pagecontent/"
 ALTO = "http://www.loc.gov/standards/alto/ns-"
@@ -465,6 +466,19 @@ def test_damage_gives_a_page_or_one_line(folder):
         assert [read_page(path).lines[index].text for index in sound] == [f"new {index}" for index in sound]
         outcomes["page"] += 1
     assert min(outcomes.values()) > 20
+
+
+def test_a_page_of_a_pdf_is_an_image(folder):
+    blank, image = Image.new("L", (400, 300), 255), Image.fromarray(scan())
+    blank.save(folder / "scan.pdf", resolution=300, save_all=True, append_images=[image])
+    source = ALTO_SOURCE.replace("scan.png", "scan.pdf").replace('PHYSICAL_IMG_NR="1"', 'PHYSICAL_IMG_NR="2"')
+    found = page(folder, source)
+    assert (found.image, found.number, found.image_size) == (folder / "scan.pdf", 2, (200, 100))
+    opened = next(open_pictures(found.image, start=found.number))
+    assert opened.page == 2
+    assert abs(np.asarray(opened.image, int) - scan()).mean() < 8  # a PDF keeps JPEG
+    with pytest.raises(TextrecError, match=r"scan\.pdf: has 2 pages, there is no page 3"):
+        page(folder, source.replace('PHYSICAL_IMG_NR="2"', 'PHYSICAL_IMG_NR="3"'))
 
 
 # As people have them: the XML, the name that it gives, and where the image is.

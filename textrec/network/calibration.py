@@ -14,8 +14,9 @@ from textrec.base.edit_distance import right_share, right_tokens
 MOST = 15.0
 # How much the map is held to the one that leaves probabilities as they are: as by this many characters or texts.
 PRIOR = 1.0
-# The same of the map that tells what can be read from what cannot, which are far apart.
-LOOSE = 0.1
+# The same of the map that tells what can be read from what cannot, which are far apart; and how many times as often as
+# what cannot be read people give what can.
+LOOSE, OFTEN = 0.01, 3
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,8 @@ class Calibration:
             np.array([_odds_of_mean(fitted.of_characters(log_probs)) for log_probs in group])
             for group in ([log_probs for log_probs, *_ in texts], unreadable)
         )
-        both, own = np.append(odds, foreign), np.append(np.ones(len(odds)), np.zeros(len(foreign)))
+        both = np.concatenate([*[odds] * OFTEN, foreign])
+        own = np.arange(len(both)) < OFTEN * len(odds)
         readable = _fit(both[:, None], own, (0.0, 1.0), prior=LOOSE) if len(foreign) else fitted.readable
         shares = np.array([right_share(truth, read) for _, truth, read in texts])
         text = _fit(odds[:, None], shares, start.text, factor=_sigmoid(readable, odds))

@@ -11,11 +11,10 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import numpy as np
-from PIL import Image
 
 from textrec.base.runtime import TextrecError
 from textrec.pages.cutting import Strip, bands, cut_line
-from textrec.pages.pictures import SUFFIXES
+from textrec.pages.pictures import SUFFIXES, picture_size
 from textrec.pages.text_edits import BOX, main_equiv, write_alto_line, write_page_line, write_regions
 from textrec.pages.xml_edit import Edit, Element, XmlFile, plain, read_xml, root_name
 
@@ -49,14 +48,15 @@ class PageLine:
 class Page:
     """A page of PAGE XML or ALTO: `lines` in document order.
 
-    `size` is the width and height that the XML declares, in its own unit (0, 0 where it does not), `image_size` that of
-    the image in pixels as stored: no EXIF orientation is applied. `guess` says where the image was found, where that is
-    not the place that the XML gives, else None.
+    `number` is the page of the image's file, from 1. `size` is the width and height that the XML declares, in its own
+    unit (0, 0 where it does not), `image_size` that of the image in pixels as stored: no EXIF orientation is applied.
+    `guess` says where the image was found, where that is not the place that the XML gives, else None.
     """
 
     path: Path
     kind: str
     image: Path
+    number: int
     size: tuple[float, float]
     image_size: tuple[int, int]
     lines: list[PageLine]
@@ -90,13 +90,15 @@ def read_page(path: str | Path) -> Page:
         raise TextrecError(f"{path}: has no TextLine; find the lines first, in eScriptorium, Transkribus or kraken")
     name = _image_name(kind, root, pages[0])
     image = _find_image(xml.path, name)
-    image_size = _image_size(image)
+    number = _page_number(image, pages[0])
+    image_size = picture_size(image, number)
     size = _declared_size(kind, root, pages[0], xml.path)
     scale = _scale(size, image_size, xml.path, image)
     return Page(
         path=xml.path,
         kind=kind,
         image=image,
+        number=number,
         size=size,
         image_size=image_size,
         guess=None if image in _named(xml.path, name) else f"{name or 'no image is named'}: took {image}",
@@ -196,12 +198,10 @@ def _local(name: str) -> str:
     return name
 
 
-def _image_size(path: Path) -> tuple[int, int]:
-    try:
-        with Image.open(path) as image:
-            return image.size
-    except (OSError, Image.DecompressionBombError) as error:
-        raise TextrecError(f"{path}: not an image that can be read ({error}); replace it") from None
+def _page_number(image: Path, page: Element) -> int:
+    """Which page of its image's file an ALTO page is, from 1: only a PDF has several that are told apart so."""
+    number = page.attributes.get("PHYSICAL_IMG_NR", "").strip()
+    return int(number) if image.suffix.lower() == ".pdf" and number.isdecimal() else 1
 
 
 def _declared_size(kind: str, root: Element, page: Element, path: Path) -> tuple[float, float]:

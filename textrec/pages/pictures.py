@@ -33,8 +33,8 @@ class Picture(NamedTuple):
 # ---- files ----
 
 
-def open_pictures(path: str | Path) -> Iterator[Picture]:
-    """The pages of an image or PDF, one after the other.
+def open_pictures(path: str | Path, *, start: int = 1) -> Iterator[Picture]:
+    """The pages of an image or PDF, one after the other; of a PDF from page `start` on.
 
     Raises TextrecError where the file is missing, empty, no picture, damaged, or has a page of over MOST_PIXELS.
     """
@@ -48,7 +48,7 @@ def open_pictures(path: str | Path) -> Iterator[Picture]:
         raise TextrecError(describe(error)) from None
     if head[4:8] == b"ftyp" and head[8:12] in HEIC:
         _take_heic(path)
-    pages = _pdf_pages(path) if b"%PDF-" in head else _image_pages(path)
+    pages = _pdf_pages(path, start) if b"%PDF-" in head else _image_pages(path)
     try:
         for number, image, turned in pages:
             yield Picture(str(path), number, image, turned)
@@ -82,12 +82,12 @@ def _image_pages(path: Path) -> Iterator[tuple[int | None, Image.Image, bool]]:
             yield (index + 1 if count > 1 else None), upright, image.getexif().get(ExifTags.Base.Orientation, 1) != 1
 
 
-def _pdf_pages(path: Path) -> Iterator[tuple[int, Image.Image, bool]]:
+def _pdf_pages(path: Path, start: int) -> Iterator[tuple[int, Image.Image, bool]]:
     import pypdfium2
 
     document = pypdfium2.PdfDocument(path)
     try:
-        for index in range(len(document)):
+        for index in range(start - 1, len(document)):
             page, scale = document[index], PDF_DPI / 72
             if page.get_width() * page.get_height() * scale**2 > MOST_PIXELS:
                 raise Image.DecompressionBombError
@@ -95,6 +95,31 @@ def _pdf_pages(path: Path) -> Iterator[tuple[int, Image.Image, bool]]:
             yield index + 1, gray(image), False
     finally:
         document.close()
+
+
+def picture_size(path: str | Path, number: int = 1) -> tuple[int, int]:
+    """Width and height of a picture in pixels as stored, before its EXIF turns it; of a PDF those of page `number`.
+
+    Raises TextrecError where it cannot be read, and where a PDF has no such page.
+    """
+    path = Path(path)
+    try:
+        if path.suffix.lower() != ".pdf":
+            with Image.open(path) as image:
+                return image.size
+        import pypdfium2
+
+        document = pypdfium2.PdfDocument(path)
+        try:
+            if not 1 <= number <= len(document):
+                raise TextrecError(f"{path}: has {len(document)} pages, there is no page {number}")
+            return tuple(math.ceil(side * PDF_DPI / 72) for side in document[number - 1].get_size())
+        finally:
+            document.close()
+    except TextrecError:
+        raise
+    except Exception as error:  # decoders of damaged files raise whatever comes up
+        raise TextrecError(f"{path}: not an image that can be read ({_first_line(error)}); replace it") from None
 
 
 def _first_line(error: Exception) -> str:

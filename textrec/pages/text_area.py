@@ -58,10 +58,8 @@ def prepare(image: Image.Image, *, line_height: int, paragraph: bool) -> Crop:
 def prepare_line(strip: Strip, *, line_height: int) -> Crop:
     """The text of a line that its page's XML outlines: of what else is in the outline the line alone."""
     image = mended_line(Image.fromarray(strip.pixels))
-    if strip.baseline is None:
-        image = _alone(_level(image), None)
-    else:
-        image = _level(_alone(image, strip.baseline))  # as baselines are drawn by hand
+    # A baseline is drawn by hand: what stands on it may still slope.
+    image = _alone(_level(image), None) if strip.baseline is None else _level(_alone(image, strip.baseline))
     text = _look(image)
     if text is None:
         return _blank(line_height)

@@ -185,7 +185,7 @@ def _open_xml(path: str, recognizer: "Recognizer") -> Opened:
     if recognizer.paragraphs:
         raise TextrecError("lines of XML are read by a model of lines, this is one of paragraphs")
     xml = read_page(path)
-    picture = next(open_pictures(xml.image))
+    picture = next(open_pictures(xml.image, start=xml.number))
     if picture.turned:
         problem = "is to be turned, by its EXIF: coordinates do not say which way; store it upright"
         raise TextrecError(f"{xml.image} {problem}")
