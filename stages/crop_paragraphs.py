@@ -1,19 +1,23 @@
 """Cut the handwritten paragraph of every form out of its image."""
 
-from textrec.base.charset import PARAGRAPH_CHARACTERS
+from textrec.base.charset import Charset, CharsetParams
 from textrec.base.params import load
+from textrec.base.records import training_texts
 from textrec.base.runtime import run
 from textrec.datasets.crops import CropParams, crop_forms, crop_paragraph
-from textrec.datasets.samples import contact_sheet, write_samples
+from textrec.datasets.samples import contact_sheet, known_samples, write_samples
 
+FORMS = "data/interim/iam.jsonl"
 OUTPUT = "data/processed/iam_paragraphs.h5"
 
 
 def main() -> None:
     """Write the paragraph crops and their contact sheet."""
-    height = load("crop", CropParams).line_height
-    samples = crop_forms(crop_paragraph, "data/interim/iam.jsonl", archive="data/raw/iamdb.zip", line_height=height)
-    write_samples(OUTPUT, samples, source="iam_paragraphs", line_height=height, characters=PARAGRAPH_CHARACTERS)
+    height, truth = load("crop", CropParams).line_height, load("charset", CharsetParams)
+    charset = Charset(truth.charset(training_texts(FORMS)).characters + "\n")
+    samples = crop_forms(crop_paragraph, FORMS, archive="data/raw/iamdb.zip", line_height=height)
+    known = known_samples(samples, charset, truth)
+    write_samples(OUTPUT, known, source="iam_paragraphs", line_height=height, characters=charset.characters)
     contact_sheet("reports/iam_paragraphs.png", OUTPUT, per_split=4)
 
 

@@ -1,5 +1,6 @@
 """Draw lines of on-line handwriting as crops to train on; validation and test are the real crops."""
 
+from textrec.base.charset import Charset, CharsetParams
 from textrec.base.params import load
 from textrec.base.records import read_forms
 from textrec.base.runtime import run, tell_dropped, write_json
@@ -12,11 +13,14 @@ OUTPUT = "data/processed/ondb_lines.h5"
 
 def main() -> None:
     """Write the drawn and the real lines, their contact sheet, and the report of what was drawn and dropped."""
-    params = load("draw_ondb", DrawOndb)
-    report = Report()
+    params, truth = load("draw_ondb", DrawOndb), load("charset", CharsetParams)
+    report, real = Report(), read_split(REAL, "val")
+    charset = Charset(real.characters)
     forms = read_forms("data/interim/iam.jsonl")
-    lines = list(usable_lines(read_lines("data/raw/ondb.zip"), forms, params, report))
-    samples = draw_lines(lines, height=read_split(REAL, "val").line_height, seed=params.seed)
+    pen_lines = read_lines("data/raw/ondb.zip")
+    written = (line._replace(text=truth.written(line.text, charset)) for line in pen_lines)
+    lines = list(usable_lines(written, forms, params, report, charset=charset))
+    samples = draw_lines(lines, height=real.line_height, seed=params.seed)
     write_training_samples(OUTPUT, samples, REAL, source="ondb_lines", may_be_empty=("train",))
     write_json("metrics/ondb.json", report.metrics())
     tell_dropped({"lines": report.dropped}, see="metrics/ondb.json")

@@ -1,5 +1,6 @@
 """Look at the health of the data: labels that are likely wrong, samples unlike the others, what was dropped."""
 
+from textrec.base.charset import CharsetParams
 from textrec.base.params import load
 from textrec.base.records import SPLITS
 from textrec.base.runtime import run
@@ -26,7 +27,8 @@ def main() -> None:
     labels = health.examine(splits, judgements)
 
     report = Report()  # of all ids; parse_iam, which would have stopped at a bad line or not, names only few
-    forms = list(parse_forms(ARCHIVE, CORRECTIONS, skip_bad_lines=True, report=report))
+    charset = load("charset", CharsetParams)
+    forms = list(parse_forms(ARCHIVE, CORRECTIONS, charset=charset, skip_bad_lines=True, report=report))
     form_ids = {name: form.id for form in forms for name in (form.id, *(line.id for line in form.lines))}
     found = [(label, health.correction_rows(label, form_ids)) for label in health.suspects(labels, params.worst)]
     health.write_suspects("reports/suspects.jsonl", found)

@@ -1,10 +1,12 @@
 """Train the recogniser on `train.data` and keep the weights of the best validation."""
 
 import logging
+import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
-from textrec.base.charset import Charset
+from textrec.base.charset import Charset, CharsetParams
 from textrec.base.params import load
 from textrec.base.runtime import run, write_json
 from textrec.datasets.samples import read_split
@@ -41,7 +43,7 @@ def main() -> None:
     charset = Charset(train.characters)
     trained = TrainedModel.build(config, charset, line_height=train.line_height)
     if params.init != NOTHING:
-        rank_zero_only(print)(begin_with(trained, params.init))
+        rank_zero_only(print)(begin_with(trained, params.init), file=sys.stderr)
     images = {"train": TextImages(train, charset, config), "val": TextImages(val, charset, config)}
     if params.recombine and not params.overfit_batches:
         images["train"] = RecombinedImages(train, charset, config, recombine=params.recombine, seed=params.seed)
@@ -51,6 +53,7 @@ def main() -> None:
     if measures is None:  # each device has a process; the first one writes
         return
     trained.model.eval()
+    trained = replace(trained, normalize=load("charset", CharsetParams).normalize)
     trained.calibrated(images["val"], batch_size=params.batch_size).save("models/model.ckpt")
     weights = sum(weight.numel() for weight in trained.model.parameters())
     write_json("metrics/train.json", {"samples": len(train), "parameters": weights, **measures})

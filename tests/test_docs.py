@@ -25,6 +25,7 @@ from text_images import line
 from xml_pages import PAGE_SOURCE
 
 from textrec.archives.sources import DataParams
+from textrec.base.charset import CharsetParams
 from textrec.base.params import load
 from textrec.datasets.crops import CropParams
 from textrec.datasets.emnist import ExtractEmnist
@@ -42,6 +43,7 @@ DRIVE_LINK = re.compile(r"(?<=https://drive.google.com/drive/folders/)\w+")
 DOCUMENTS = ["README.md", *sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("docs/*.md"))]
 SECTIONS = {
     "data": DataParams,
+    "charset": CharsetParams,
     "parse_iam": IamParams,
     "crop": CropParams,
     "extract_emnist": ExtractEmnist,

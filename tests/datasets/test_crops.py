@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from charsets import CHARSET_YAML, IAM
 from iam_archives import SIZE, Page, line, members, pages, write_archive
 from PIL import Image
 from repository import ROOT
@@ -33,8 +34,9 @@ def prepare(tmp_path):
         folder = tmp_path / str(next(folders))
         archive = write_archive(folder / "data/raw/iamdb.zip", members(forms, **options))
         (folder / "data/corrections.tsv").write_text("form\twrong\tright\treason\n")
-        (folder / "params.yaml").write_text("crop: {line_height: 28}")
-        parsed = parse_forms(archive, folder / "data/corrections.tsv", skip_bad_lines=False, report=Report())
+        (folder / "params.yaml").write_text(f"{CHARSET_YAML}crop: {{line_height: 28}}")
+        options = {"charset": IAM, "skip_bad_lines": False, "report": Report()}
+        parsed = parse_forms(archive, folder / "data/corrections.tsv", **options)
         write_forms(folder / "data/interim/iam.jsonl", parsed)
         return folder
 

@@ -5,11 +5,13 @@ import subprocess
 import sys
 
 import pytest
+from charsets import CHARSET_YAML, IAM, charset_params
 from iam_archives import Page, line, members, pages, write_archive
 from PIL import Image
 from repository import ROOT
 
 from stages import parse_iam
+from textrec.base.charset import CharsetParams
 from textrec.base.params import validate
 from textrec.base.records import Box, Form, Word, write_forms
 from textrec.base.runtime import TextrecError
@@ -32,14 +34,16 @@ folders = itertools.count()
 def parse(tmp_path):
     """Parse an archive of the given members; returns the forms by id and the metrics."""
 
-    def run(contents: dict[str, bytes], *, skip: bool = False, corrections: str = "") -> tuple[dict[str, Form], dict]:
+    def run(
+        contents: dict[str, bytes], *, charset: CharsetParams = IAM, skip: bool = False, corrections: str = ""
+    ) -> tuple[dict[str, Form], dict]:
         folder = tmp_path / str(next(folders))
         archive = write_archive(folder / "iamdb.zip", contents)
         table = folder / "corrections.tsv"
         table.write_text(HEADER + corrections)
         report = Report()
-        forms = {form.id: form for form in parse_forms(archive, table, skip_bad_lines=skip, report=report)}
-        return forms, report.metrics()
+        forms = parse_forms(archive, table, charset=charset, skip_bad_lines=skip, report=report)
+        return {form.id: form for form in forms}, report.metrics()
 
     return run
 
@@ -298,7 +302,8 @@ def test_a_missing_or_damaged_archive_is_an_error(tmp_path, data, message):
     (tmp_path / "corrections.tsv").write_text(HEADER)
     if data:
         (tmp_path / "iamdb.zip").write_bytes(data)
-    forms = parse_forms(tmp_path / "iamdb.zip", tmp_path / "corrections.tsv", skip_bad_lines=False, report=Report())
+    options = {"charset": IAM, "skip_bad_lines": False, "report": Report()}
+    forms = parse_forms(tmp_path / "iamdb.zip", tmp_path / "corrections.tsv", **options)
     with pytest.raises(TextrecError, match=rf"iamdb.zip: {message}"):
         next(forms)
 
@@ -326,6 +331,26 @@ def test_a_bad_line_stops_or_is_skipped_and_counted(parse, reason, bad, message)
     assert metrics["dropped_lines"] == {reason: {"count": 1, "ids": "a01-000-01"}}
 
 
+def test_a_line_with_an_unknown_character_is_treated_as_the_charset_says(parse):
+    contents = members(with_first(lines=[line("A quick fox", 200), line("5 €", 320), line("caf\xe9", 440)]))
+    options = {on: charset_params(on_unknown=on) for on in ("skip", "replace")}
+    _, skipped = parse(contents, charset=options["skip"])
+    assert skipped["dropped_lines"] == {"unknown character": {"count": 2, "ids": "a01-000-01 a01-000-02"}}
+    forms, replaced = parse(contents, charset=options["replace"])
+    assert [line.text for line in forms["a01-000"].lines] == ["A quick fox", "cafe"]
+    assert replaced["dropped_lines"] == {"unknown character": {"count": 1, "ids": "a01-000-01"}}
+    assert replaced["corrections"] == {"letters without their marks": {"count": 1, "ids": "a01-000-02"}}
+
+
+@pytest.mark.parametrize("characters", ["latin", "data"])
+def test_a_larger_charset_knows_more_characters_and_the_truth_is_normalised(parse, characters):
+    contents = members(with_first(lines=[line("caf\u0065\u0301 5 €", 200), line("don\u2019t", 320)]))
+    forms, _ = parse(contents, charset=charset_params(characters=characters))
+    first, second = forms["a01-000"].lines
+    assert (first.text, second.text) == ("caf\xe9 5 €", "don't")
+    assert all(word.boxes for word in (*first.words, *second.words))
+
+
 def test_a_box_below_the_stored_image_is_outside_the_page(parse):
     contents = members(pages())
     file = io.BytesIO()
@@ -351,7 +376,7 @@ def test_on_bad_line_allows_error_and_skip_alone():
 def test_the_stage_writes_forms_and_report_and_keeps_them_on_an_error(tmp_path):
     write_archive(tmp_path / "data/raw/iamdb.zip", members(pages()))
     (tmp_path / "data/corrections.tsv").write_text(HEADER)
-    (tmp_path / "params.yaml").write_text("parse_iam: {on_bad_line: error}")
+    (tmp_path / "params.yaml").write_text(f"{CHARSET_YAML}parse_iam: {{on_bad_line: error}}")
     command = [sys.executable, ROOT / "stages/parse_iam.py"]
     environment = {"PYTHONPATH": str(ROOT)}
     subprocess.run(command, cwd=tmp_path, env=environment, check=True)

@@ -3,10 +3,11 @@ import os
 
 import numpy as np
 import pytest
+from charsets import CHARSET_YAML
 from pen_strokes import LINES, ZIGZAG, packed, write_ondb, xml
 
 from stages import draw_ondb, mix_lines
-from textrec.base.charset import LINE_CHARACTERS
+from textrec.base.charset import LINE_CHARACTERS, Charset
 from textrec.base.params import load, validate
 from textrec.base.records import Form, Line, Sample, write_forms
 from textrec.base.runtime import TextrecError
@@ -138,7 +139,7 @@ FORMS = [
 
 def used(lines, **changes):
     report = Report()
-    kept = list(usable_lines(lines, FORMS, parameters(**changes), report))
+    kept = list(usable_lines(lines, FORMS, parameters(**changes), report, charset=Charset(LINE_CHARACTERS)))
     return kept, report.metrics()
 
 
@@ -295,7 +296,7 @@ def project(tmp_path, monkeypatch):
         line_height=28,
         characters=LINE_CHARACTERS,
     )
-    (tmp_path / "params.yaml").write_text("draw_ondb: {skip_test_texts: true, seed: 1}\n")
+    (tmp_path / "params.yaml").write_text(f"{CHARSET_YAML}draw_ondb: {{skip_test_texts: true, seed: 1}}\n")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

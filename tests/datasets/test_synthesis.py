@@ -4,6 +4,7 @@ import zipfile
 
 import numpy as np
 import pytest
+from charsets import CHARSET_YAML
 from PIL import Image, ImageDraw
 
 from stages import mix_paragraphs, synth_paragraphs
@@ -175,7 +176,8 @@ def project(tmp_path, monkeypatch):
     write_forms(tmp_path / "data/interim/iam.jsonl", forms)
     paragraphs_file(tmp_path / "data/processed/iam_paragraphs.h5", "the archive", ["one", "two"])
     (tmp_path / "params.yaml").write_text(
-        "crop: {line_height: 28}\nsynth_paragraphs: {count: 12, min_lines: 1, max_lines: 4, seed: 1}\n"
+        f"{CHARSET_YAML}crop: {{line_height: 28}}\n"
+        "synth_paragraphs: {count: 12, min_lines: 1, max_lines: 4, seed: 1}\n"
     )
     monkeypatch.chdir(tmp_path)
     return tmp_path

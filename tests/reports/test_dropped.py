@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import numpy as np
+from charsets import IAM
 from iam_archives import SIZE, Page, line, members, pages, write_archive
 
 from textrec.datasets.iam import Report, parse_forms
@@ -13,7 +14,7 @@ def parse(folder: Path, forms: list[Page], **more: bytes) -> tuple[Report, Path]
     archive = write_archive(folder / "iamdb.zip", members(forms) | extra)
     (folder / "corrections.tsv").write_text("form\twrong\tright\treason\na01-000\tquick\tslow\tit is\n")
     report = Report()
-    list(parse_forms(archive, folder / "corrections.tsv", skip_bad_lines=True, report=report))
+    list(parse_forms(archive, folder / "corrections.tsv", charset=IAM, skip_bad_lines=True, report=report))
     return report, archive
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from charsets import IAM
 from iam_archives import members, pages, write_archive
 
 from textrec.base.charset import LINE_CHARACTERS
@@ -45,7 +46,7 @@ class Parsed:
         self.corrections.write_text("form\twrong\tright\treason\n" + corrections)
         self.report = Report()
         self.forms: list[Form] = list(
-            parse_forms(self.archive, self.corrections, skip_bad_lines=True, report=self.report)
+            parse_forms(self.archive, self.corrections, charset=IAM, skip_bad_lines=True, report=self.report)
         )
         write_forms(folder / "iam.jsonl", self.forms)
         lines = crop_forms(crop_lines, folder / "iam.jsonl", archive=self.archive, line_height=28)

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 import pytorch_lightning as lightning
 import yaml
+from charsets import DEFAULTS
 from holding import hold, wait_for
 from networks import CHARSET, config, sample
 from recipes import RECIPE
@@ -61,6 +62,7 @@ class Folder:
         trainer = RECIPE["trainer"] | STEPS | changes.pop("trainer", {})
         train = RECIPE | LIVELY | {"augment": RECIPE["augment"] | {"slant": 0.3, "noise": 0.1}} | changes
         params = {
+            "charset": DEFAULTS.model_dump(),
             "train": train | {"trainer": trainer},
             "model": config(**({"tf_dropout": 0.1} | (model or {}))).model_dump(),
         }

@@ -52,6 +52,26 @@ def test_paragraphs_begin_with_the_tokens_of_lines(
             assert torch.equal(weight, weights[name])
 
 
+@pytest.mark.parametrize("characters", ["éa db", "dcba€ß", "bé ad"])
+def test_a_model_of_another_charset_gives_the_characters_that_it_knows(
+    lines: tuple[Path, dict[str, torch.Tensor]], characters: str
+) -> None:
+    path, weights = lines
+    made = build(characters)
+    before = {name: weight.clone() for name, weight in made.model.state_dict().items()}
+    new = "".join(sorted(set(characters) - set("abcd ")))
+    assert begin_with(made, path).endswith(f"begun anew: none; new characters: {new!r}")
+    for name, weight in made.model.state_dict().items():
+        if not name.startswith(TOKENS):
+            assert torch.equal(weight, weights[name])
+            continue
+        assert torch.equal(weight[: len(SPECIALS)], weights[name][: len(SPECIALS)])
+        for row, character in enumerate(characters, start=len(SPECIALS)):
+            known = character in "abcd "
+            expected = weights[name][len(SPECIALS) + "abcd ".index(character)] if known else before[name][row]
+            assert torch.equal(weight[row], expected)
+
+
 def test_lines_begin_with_the_tokens_of_paragraphs(tmp_path: Path) -> None:
     paragraphs, made = build("abcd \n"), build("abcd ")
     paragraphs.save(tmp_path / "p.ckpt")
@@ -71,14 +91,14 @@ def test_what_does_not_fit_begins_anew_and_is_named(lines: tuple[Path, dict[str,
 @pytest.mark.parametrize(
     ("made", "message"),
     [
-        ({"characters": "abcde "}, r"train.init: .*lines.ckpt writes the characters 'abcd ', train.data has 'abcde '"),
+        ({"characters": "xyz"}, r"train.init: .*lines.ckpt writes 'abcd ', none of what train.data has, 'xyz'; take"),
         (
             {"characters": "abcd ", "line_height": 32},
             r"lines.ckpt reads lines of 28 pixels, train.data has lines of 32",
         ),
     ],
 )
-def test_another_charset_or_line_height_is_refused(
+def test_a_charset_without_a_common_character_or_another_line_height_is_refused(
     lines: tuple[Path, dict[str, torch.Tensor]], made: dict, message: str
 ) -> None:
     with pytest.raises(TextrecError, match=message):

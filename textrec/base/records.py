@@ -166,6 +166,11 @@ def read_forms(path: str | Path) -> Iterator[Form]:
         yield parse_form(text, where=path)
 
 
+def training_texts(path: str | Path) -> Iterator[str]:
+    """The texts of the training lines of what `write_forms` wrote."""
+    return (line.text for form in read_forms(path) if form.split == "train" for line in form.lines)
+
+
 def parse_form(text: str, *, where: str | Path) -> Form:
     """One form from its line of JSON in the file `where`; TextrecError where it is something else."""
     try:

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 from zipfile import ZipFile
 
 from textrec.archives.raw import image_members, image_size, members, open_archive, read_member
-from textrec.base.charset import LINE_CHARACTERS, Charset
+from textrec.base.charset import Charset, CharsetParams
 from textrec.base.params import Params
 from textrec.base.records import SPLITS, Box, Form, Line, Word, form_of
 from textrec.base.runtime import TextrecError
@@ -20,9 +20,9 @@ TASK_LISTS = {
     "val": ("task/validationset1.txt", "task/validationset2.txt"),
     "test": ("task/testset.txt",),
 }
-CHARSET = Charset(LINE_CHARACTERS)
 CORRECTIONS = "data/corrections.tsv"
 MEND = "mend the XML"
+UNKNOWN = "unknown character"
 FEW = 20  # ids that the report names before it only counts them
 
 
@@ -102,12 +102,15 @@ def _few(ids: list[str]) -> dict[str, Any]:
     return {"count": len(ids)} | ({"ids": " ".join(ids)} if len(ids) <= FEW else {})
 
 
-def parse_forms(path: str | Path, corrections: str | Path, *, skip_bad_lines: bool, report: Report) -> Iterator[Form]:
+def parse_forms(
+    path: str | Path, corrections: str | Path, *, charset: CharsetParams, skip_bad_lines: bool, report: Report
+) -> Iterator[Form]:
     """Yield the forms of the archive at `path` that have an image and handwriting, ordered by id, and fill `report`.
 
-    A line that cannot be used (no text, no box, a box of no size or outside the page, a character outside the
-    charset) raises TextrecError or, with `skip_bad_lines`, is dropped and reported. Whatever else is wrong with the
-    archive or the corrections raises TextrecError. Memory holds one form at a time, whatever their number.
+    Texts are normalised. A line that cannot be used (no text, no box, a box of no size or outside the page, a character
+    outside a charset that does not depend on the data) raises TextrecError or, with `skip_bad_lines`, is dropped and
+    reported; of the last kind also where `charset.on_unknown` is skip. Whatever else is wrong with the archive or the
+    corrections raises TextrecError. Memory holds one form at a time, whatever their number.
     """
     table = read_corrections(corrections)
     with open_archive(path) as archive:
@@ -126,8 +129,9 @@ def parse_forms(path: str | Path, corrections: str | Path, *, skip_bad_lines: bo
             written = read_form(archive, name)
             handwriting = keep_handwriting(written, report)
             lines = correct(handwriting, table.get(form_id, []), report)
+            lines = [in_charset(line, charset, report) for line in lines]
             page = page_size(written, image_size(archive, images[form_id]))
-            lines = usable_lines(lines, page, f"{path}: {name}", skip_bad_lines, report)
+            lines = usable_lines(lines, page, f"{path}: {name}", charset, skip_bad_lines, report)
             if lines:
                 form = _form(written, lines, splits[form_id], lists[splits[form_id]])
                 report.keep(form)
@@ -239,6 +243,18 @@ def correct(lines: list[WrittenLine], corrections: list[Correction], report: Rep
 # ---- usable lines ----
 
 
+def in_charset(line: WrittenLine, charset: CharsetParams, report: Report) -> WrittenLine:
+    """A line with its texts as the charset wants them; what is still outside of it is a flaw."""
+
+    def written(text: str) -> str:
+        return charset.written(text, charset.fixed) if charset.fixed else charset.normalized(text)
+
+    text = written(line.text)
+    if text != charset.normalized(line.text):
+        report.note("corrections", "letters without their marks", line.id)
+    return line._replace(text=text, parts=[(written(part), boxes) for part, boxes in line.parts])
+
+
 def page_size(form: WrittenForm, image_size: tuple[int, int]) -> tuple[float, float]:
     """Width and height of the page that its stored image shows, in pixels of the original scan.
 
@@ -249,15 +265,20 @@ def page_size(form: WrittenForm, image_size: tuple[int, int]) -> tuple[float, fl
 
 
 def usable_lines(
-    lines: list[WrittenLine], page: tuple[float, float], where: str, skip_bad_lines: bool, report: Report
+    lines: list[WrittenLine],
+    page: tuple[float, float],
+    where: str,
+    charset: CharsetParams,
+    skip_bad_lines: bool,
+    report: Report,
 ) -> list[WrittenLine]:
     """The lines that can be cropped and read; of the others one raises TextrecError, or all are counted."""
     usable = []
     for line in lines:
-        flaw = find_flaw(line, page)
+        flaw = find_flaw(line, page, charset.fixed)
         if not flaw:
             usable.append(line)
-        elif skip_bad_lines:
+        elif skip_bad_lines or (flaw.reason == UNKNOWN and charset.on_unknown != "error"):
             report.note("dropped_lines", flaw.reason, line.id)
         else:
             remedy = f"{flaw.remedy}, or set parse_iam.on_bad_line to skip"
@@ -265,11 +286,11 @@ def usable_lines(
     return usable
 
 
-def find_flaw(line: WrittenLine, page: tuple[float, float]) -> Flaw | None:
-    """What keeps a line from being used, None for nothing."""
-    if unknown := CHARSET.unknown(line.text):
+def find_flaw(line: WrittenLine, page: tuple[float, float], charset: Charset | None) -> Flaw | None:
+    """What keeps a line from being used, None for nothing; `charset` None where it depends on the data."""
+    if unknown := charset.unknown(line.text) if charset else "":
         detail = f"{unknown!r} in {line.text!r} is not in the charset"
-        return Flaw("unknown character", detail, f"correct the label in {CORRECTIONS}")
+        return Flaw(UNKNOWN, detail, f"correct the label in {CORRECTIONS}")
     if not line.text:
         return Flaw("no text", "its text is empty", MEND)
     boxes = [box for _, boxes in line.parts for box in boxes]

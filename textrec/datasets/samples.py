@@ -20,6 +20,8 @@ The bytes depend on the samples and their order alone: no timestamps, no compres
 """
 
 import itertools
+import sys
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,15 +30,17 @@ from typing import Any
 import h5py
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+from tqdm import tqdm
 
 from textrec.base import hdf5
-from textrec.base.charset import Charset
+from textrec.base.charset import Charset, CharsetParams
 from textrec.base.records import SPLITS, Sample
 from textrec.base.runtime import TextrecError, atomic
 
 FORMAT = 2
 TEXTS = ("text", "id", "writer")
 ARRAYS = ("pixels", "offset", "height", "width", "listed", "words", "word_count", "lines", "line_count")
+UNKNOWN_REMEDY = "add it to charset.characters, change it by charset.normalize, or set charset.on_unknown to skip"
 CHUNK = 1 << 20  # bytes of pixels in a chunk of the file; also how much is buffered before writing
 
 
@@ -69,6 +73,27 @@ def write_samples(
             if not group.samples and split not in may_be_empty:
                 raise TextrecError(f"{path}: split {split} is empty; look at what was dropped on the way to it")
             group.finish()
+
+
+def known_samples(
+    samples: Iterable[tuple[str, Sample]], charset: Charset, params: CharsetParams
+) -> Iterator[tuple[str, Sample]]:
+    """The (split, sample) pairs with texts, normalised before, of known characters; others as `params` says.
+
+    How many are dropped is told on standard error. Raises TextrecError at the first where it is to be an error.
+    """
+    dropped: Counter[str] = Counter()
+    for split, sample in samples:
+        text = params.replaced(sample.text, charset)
+        if not (unknown := charset.unknown(text)):
+            yield split, replace(sample, text=text)
+        elif params.on_unknown == "error":
+            raise TextrecError(f"{sample.id}: {unknown!r} in {text!r} is not in the charset; {UNKNOWN_REMEDY}")
+        else:
+            dropped[unknown] += 1
+    if dropped:
+        characters = "".join(sorted(set("".join(dropped))))
+        tqdm.write(f"{dropped.total()} samples dropped: {characters!r} not in the charset", file=sys.stderr)
 
 
 class _SplitWriter:

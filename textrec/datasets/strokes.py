@@ -23,13 +23,12 @@ from pydantic import NonNegativeInt
 from scipy.stats import siegelslopes
 
 from textrec.archives.raw import members, open_archive, read_member, read_xml
-from textrec.base.charset import LINE_CHARACTERS, Charset
+from textrec.base.charset import Charset
 from textrec.base.params import Params
 from textrec.base.records import Form, Sample, form_of
 from textrec.base.runtime import TextrecError, parallel_map
 from textrec.drawn.pen import Ink, stamp
 
-CHARSET = Charset(LINE_CHARACTERS)
 REMEDY = "fetch IAM-OnDB anew, then `dvc repro -f -s download`"
 
 
@@ -177,7 +176,7 @@ class Report:
 
 
 def usable_lines(
-    lines: Iterable[PenLine], forms: Iterable[Form], params: DrawOndb, report: Report
+    lines: Iterable[PenLine], forms: Iterable[Form], params: DrawOndb, report: Report, *, charset: Charset
 ) -> Iterator[PenLine]:
     """Yield the lines that can be trained on, their texts spaced as IAM's, and fill `report`.
 
@@ -192,7 +191,9 @@ def usable_lines(
         report.lines += 1
         tested = line.id[:7] in passages or (bool(_letters(text)) and _letters(text) in texts)
         report.test_texts += tested
-        reason = _flaw(text, line.points) or ("text of a val or test form" if tested and params.skip_test_texts else "")
+        reason = _flaw(text, line.points, charset) or (
+            "text of a val or test form" if tested and params.skip_test_texts else ""
+        )
         if reason:
             report.dropped[reason] += 1
         else:
@@ -204,11 +205,11 @@ def _letters(text: str) -> str:
     return re.sub("[^0-9a-z]", "", text.lower())
 
 
-def _flaw(text: str, points: np.ndarray) -> str:
+def _flaw(text: str, points: np.ndarray, charset: Charset) -> str:
     """Why a line cannot be drawn, or nothing."""
     if not text:
         return "no transcript"
-    if CHARSET.unknown(text):
+    if charset.unknown(text):
         return "character outside the charset"
     x, y = points.T.astype(int)
     width, height = (np.ptp(x), np.ptp(np.percentile(y, MIDDLE))) if len(points) else (0, 0)

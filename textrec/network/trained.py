@@ -50,11 +50,15 @@ def _uncalibrated() -> dict[str, Calibration]:
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A network with the charset that it writes, and how far each of its decoders is to be trusted."""
+    """A network with the charset that it writes, and how far each of its decoders is to be trusted.
+
+    normalize: what became of the truth that it was trained on, as `CharsetParams.normalize`.
+    """
 
     model: ResNetTransformer
     charset: Charset
     calibration: dict[str, Calibration] = field(default_factory=_uncalibrated)
+    normalize: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def build(cls, config: ModelConfig, charset: Charset, *, line_height: int) -> Self:
@@ -77,18 +81,22 @@ class TrainedModel:
             reason = " ".join(str(error).split())
             raise TextrecError(f"{path}: its weights do not fit its own parameters ({reason}); train it anew") from None
         trained.model.to(device).eval()
-        return replace(trained, calibration=calibration)
+        return replace(trained, calibration=calibration, normalize=content["normalize"])
 
     def compile(self) -> None:
         """Have torch compile the encoder, once for all sizes, at the first batches: a minute or so."""
         self.model.encode = torch.compile(self.model.encode, dynamic=True)
 
     def save(self, path: str | Path) -> None:
-        """Write weights, model parameters, charset, line height and calibration; the bytes depend on these alone."""
+        """Write weights, model parameters, charset and table of normalisation, line height and calibration.
+
+        The bytes depend on these alone.
+        """
         content = {
             "format": FORMAT,
             "model": self.model.config.model_dump(),
             "characters": self.charset.characters,
+            "normalize": self.normalize,
             "line_height": self.model.line_height,
             "calibration": {name: asdict(calibration) for name, calibration in self.calibration.items()},
             "weights": {name: tensor.cpu() for name, tensor in self.model.state_dict().items()},
@@ -180,6 +188,6 @@ def _load(path: Path) -> dict[str, Any]:
         raise TextrecError(f"{path}: not a model (it does not say its format); {remedy}")
     if content["format"] != FORMAT:
         raise TextrecError(f"{path}: checkpoint format {content['format']}, this version reads {FORMAT}; train it anew")
-    if missing := {"model", "characters", "line_height", "calibration", "weights"} - content.keys():
+    if missing := {"model", "characters", "line_height", "calibration", "normalize", "weights"} - content.keys():
         raise TextrecError(f"{path}: not a model (it lacks {', '.join(sorted(missing))}); {remedy}")
     return content

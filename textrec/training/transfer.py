@@ -5,9 +5,11 @@ from pathlib import Path
 
 import torch
 
-from textrec.base.charset import SPECIALS
+from textrec.base.charset import SPECIALS, Charset
 from textrec.base.runtime import TextrecError
 from textrec.network.trained import TrainedModel
+
+TOKEN_ROWS = ("embedding.", "output.", "ctc_output.", "ctc_shortcut.")  # weights with a row for each token
 
 
 @torch.no_grad()
@@ -15,15 +17,17 @@ def begin_with(trained: TrainedModel, path: str | Path) -> str:
     """Load each weight of the model at `path` that has the name and shape of one of `trained`; return what
     happened, in a line.
 
-    One charset may have the newline and the other not, as paragraphs and lines: weights with a row for each token are
-    then loaded by token.
-    Raises TextrecError where the charsets differ otherwise, or the line heights.
+    Weights with a row for each token are loaded by token: a character that both charsets have keeps its rows, wherever
+    it stands, and the line lists those that are new.
+    Raises TextrecError where the charsets have no character in common, or the line heights differ.
     """
     source = TrainedModel.load(path)
-    own, others = trained.charset.characters, source.charset.characters
-    if own.replace("\n", "") != others.replace("\n", ""):
+    own, others = trained.charset, source.charset
+    new = others.unknown(own.characters)
+    if len(new) == len(own.characters):
         raise TextrecError(
-            f"train.init: {path} writes the characters {others!r}, train.data has {own!r}; take another model"
+            f"train.init: {path} writes {others.characters!r}, none of what train.data has, {own.characters!r}; "
+            "take another model"
         )
     height = trained.model.line_height
     if source.model.line_height != height:
@@ -31,20 +35,25 @@ def begin_with(trained: TrainedModel, path: str | Path) -> str:
             f"train.init: {path} reads lines of {source.model.line_height} pixels, train.data has lines of {height}; "
             "take another model, or set crop.line_height to that"
         )
-    place = {token: row for row, token in enumerate([*SPECIALS, *others])}
-    rows = [(row, place[token]) for row, token in enumerate([*SPECIALS, *own]) if token in place]
+    rows, their_rows = _common_rows(own, others)
     weights, targets = source.model.state_dict(), trained.model.state_dict()
     left = []
     for name, target in targets.items():
         weight = weights.get(name)
-        if weight is not None and weight.shape == target.shape:
+        if weight is not None and name.startswith(TOKEN_ROWS) and weight.shape[1:] == target.shape[1:]:
+            target[rows] = weight[their_rows]
+        elif weight is not None and weight.shape == target.shape:
             target.copy_(weight)
-        elif weight is not None and (len(weight), len(target)) == (len(source.charset), len(trained.charset)):
-            for row, token in rows:
-                target[row] = weight[token]
         else:
             left.append(name.partition(".")[0])
     counts = ", ".join(f"{part} ({count})" for part, count in Counter(left).items())
-    return (
-        f"train.init: {len(targets) - len(left)} of {len(targets)} weights from {path}; begun anew: {counts or 'none'}"
-    )
+    taken = f"{len(targets) - len(left)} of {len(targets)} weights from {path}"
+    characters = f"; new characters: {new!r}" if new else ""
+    return f"train.init: {taken}; begun anew: {counts or 'none'}{characters}"
+
+
+def _common_rows(own: Charset, others: Charset) -> tuple[list[int], list[int]]:
+    """The rows of the tokens that both have, in the one and in the other."""
+    place = {token: row for row, token in enumerate([*SPECIALS, *others.characters])}
+    rows = {row: place[token] for row, token in enumerate([*SPECIALS, *own.characters]) if token in place}
+    return list(rows), list(rows.values())
