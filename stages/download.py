@@ -8,7 +8,7 @@ from textrec.base.runtime import run, write_json
 
 
 def main() -> None:
-    """Write iamdb.zip, matlab.zip, corpus.txt and ondb.zip to data/raw, and which archives they are made of."""
+    """Write what later stages read to data/raw, and which archives it is made of."""
     brought = bring(load("data", DataParams), Path("data/raw"))
     write_json("metrics/archives.json", brought.archives)
     for line in brought.lines:

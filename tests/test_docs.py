@@ -29,6 +29,7 @@ from textrec.base.charset import CharsetParams
 from textrec.base.params import load
 from textrec.datasets.crops import CropParams
 from textrec.datasets.emnist import ExtractEmnist
+from textrec.datasets.ground_truth import ImportPages
 from textrec.datasets.iam import IamParams
 from textrec.datasets.strokes import DrawOndb
 from textrec.datasets.synthesis import SynthParagraphs
@@ -47,6 +48,7 @@ SECTIONS = {
     "parse_iam": IamParams,
     "crop": CropParams,
     "extract_emnist": ExtractEmnist,
+    "import_pages": ImportPages,
     "synth_lines": SynthLines,
     "synth_paragraphs": SynthParagraphs,
     "draw_ondb": DrawOndb,

@@ -34,6 +34,7 @@ def parameters(**changes) -> DataParams:
         "urls": {},
         "gdrive": {"folder": None, "files": {}},
         "sha256": {},
+        "ground_truth": [],
         "max_unpacked_gib": 1.0,
         "max_member_mib": 1.0,
     }
@@ -66,6 +67,7 @@ def test_course_archive_keeps_members_untouched_in_the_one_layout(project):
     assert report[0] == "iamdb.zip: 3 forms and 3 XML files from iamdb.zip"
     assert sorted(path.name for path in project.rglob("data/raw/*")) == [
         "corpus.txt",
+        "ground_truth.zip",
         "iamdb.zip",
         "matlab.zip",
         "ondb.zip",
@@ -93,7 +95,7 @@ def test_bytes_depend_on_contents_alone(project):
     write_zip(project / "again/iamdb.zip", members, compression=zipfile.ZIP_DEFLATED, date_time=(2020, 2, 2, 2, 2, 2))
     write_zip(project / "again/matlab.zip", dict(reversed(MAT.items())))
     bring(parameters(path="again"), Path("data/other"))
-    for name in ("iamdb.zip", "matlab.zip", "corpus.txt", "ondb.zip"):
+    for name in ("iamdb.zip", "matlab.zip", "corpus.txt", "ondb.zip", "ground_truth.zip"):
         assert (project / "data/raw" / name).read_bytes() == (project / "data/other" / name).read_bytes()
 
 
@@ -121,6 +123,7 @@ def test_original_downloads_give_the_same_xml_and_task_members(project, folders)
     }
     assert sorted(path.name for path in project.rglob("data/raw/*")) == [
         "corpus.txt",
+        "ground_truth.zip",
         "iamdb.zip",
         "matlab.zip",
         "ondb.zip",
@@ -312,10 +315,89 @@ def test_sample_goes_the_way_of_a_folder(project):
     assert list(contents(project / "data/raw/matlab.zip")) == ["emnist-byclass.mat"]
     assert sorted(path.name for path in Path("data/raw").iterdir()) == [
         "corpus.txt",
+        "ground_truth.zip",
         "iamdb.zip",
         "matlab.zip",
         "ondb.zip",
     ]
+
+
+# ---- ground truth ----
+
+PAGES = {"train/one/page.xml": b"<PcGts/>", "train/one/page.jpg": b"a page", "lines/a.gt.txt": b"text"}
+HIDDEN = {".DS_Store": b"", "__MACOSX/one/._page.jpg": b"", "one/.git/config": b"", "one/._page.xml": b""}
+
+
+def write_folder(folder: Path, files: dict[str, bytes]) -> None:
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+def test_folders_and_zip_files_of_pages_become_one_archive(project):
+    write_folder(project / "archives/letters", PAGES | HIDDEN)
+    write_zip(project / "archives/old.zip", {f"old/{name}": data for name, data in (PAGES | HIDDEN).items()})
+    brought = bring(parameters(ground_truth=["old.zip", "letters"]), Path("data/raw"))
+    expected = {f"{corpus}/{name}": data for corpus in ("letters", "old") for name, data in PAGES.items()}
+    assert contents(project / "data/raw/ground_truth.zip") == expected
+    assert list(contents(project / "data/raw/ground_truth.zip")) == sorted(expected)
+    assert brought.lines[4] == "ground_truth.zip: 6 files from letters, old.zip"
+    assert brought.archives["letters"] == {"bytes": sum(map(len, PAGES.values())), "files": 3}
+    assert brought.archives["old.zip"].keys() == {"bytes", "sha256"}
+
+
+def test_without_ground_truth_its_archive_is_empty(project):
+    assert (
+        bring(parameters(), Path("data/raw")).lines[4].startswith("ground_truth.zip: no pages, for data.ground_truth")
+    )
+    assert contents(project / "data/raw/ground_truth.zip") == {}
+
+
+def test_the_sample_has_letters_or_the_pages_that_are_given(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    bring(parameters(source="sample", path=None), Path("data/raw"))
+    names = list(contents(tmp_path / "data/raw/ground_truth.zip"))
+    assert names[:2] == ["letters/test/letter-17/page.jpg", "letters/test/letter-17/page.xml"]
+    assert len(names) == 2 * 21
+    write_folder(tmp_path / "mine/scans", PAGES)
+    bring(parameters(source="sample", path="mine", ground_truth=["scans"]), Path("data/raw"))
+    assert list(contents(tmp_path / "data/raw/ground_truth.zip")) == sorted(f"scans/{name}" for name in PAGES)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"ground_truth": ["none.zip"]}, r"archives: none.zip not found, named by data.ground_truth; put it beside"),
+        ({"ground_truth": ["empty"]}, r"archives/empty: no file is in it, which data.ground_truth names"),
+        ({"ground_truth": ["away.zip"]}, r"archives/away.zip: '../x.xml' leads out of the archive"),
+        ({"ground_truth": ["twice.zip"]}, r"twice/a.xml is also given by .*; remove one of them"),
+        ({"ground_truth": ["damaged.zip"]}, r"archives/damaged.zip: truncated or not an archive"),
+        ({"ground_truth": ["letters"], "sha256": {"letters": "0" * 64}}, r"letters is a folder, which has no digest"),
+        ({"ground_truth": ["twice.zip"], "sha256": {"twice.zip": "0" * 64}}, r"twice.zip: sha256 is .*, expected 000"),
+    ],
+)
+def test_ground_truth_that_cannot_be_taken_leaves_all_as_it_was(project, changes, message):
+    bring(parameters(), Path("data/raw"))
+    before = {path.name: path.read_bytes() for path in Path("data/raw").iterdir()}
+    write_folder(project / "archives/letters", PAGES)
+    (project / "archives/empty").mkdir()
+    write_zip(project / "archives/away.zip", {"../x.xml": b""})
+    write_zip(project / "archives/twice.zip", {"twice/a.xml": b"", "a.xml": b""})
+    (project / "archives/damaged.zip").write_bytes(b"PK")
+    with pytest.raises(TextrecError, match=message) as caught:
+        bring(parameters(**changes), Path("data/raw"))
+    assert "\n" not in str(caught.value)
+    assert {path.name: path.read_bytes() for path in Path("data/raw").iterdir()} == before
+
+
+def test_ground_truth_is_fetched_from_a_url(project, site):
+    write_zip(project / "archives/old.zip", PAGES)
+    site.files = {path.name: path.read_bytes() for path in (project / "archives").iterdir()}
+    digests = {name: hashlib.sha256(data).hexdigest() for name, data in site.files.items()}
+    urls = {name: f"{site.url}/{name}" for name in site.files}
+    bring(parameters(source="url", urls=urls, sha256=digests, ground_truth=["old.zip"]), Path("data/raw"))
+    assert contents(project / "data/raw/ground_truth.zip").keys() == {f"old/{name}" for name in PAGES}
 
 
 # ---- parameters ----
@@ -335,6 +417,15 @@ DIGESTS = {"iamdb.zip": "0" * 64, "matlab.zip": "1" * 64}
         ({"source": "s3"}, r"params.yaml: data.source is 's3': input should be 'sample', 'local', 'url' or 'gdrive'"),
         ({"source": "gdrive"}, r"data.gdrive.folder is not set; with data.source: gdrive it is the folder"),
         ({"gdrive": {"folder": None, "files": {"i.zip": "12"}}}, r"data.gdrive.files names i.zip; known are ascii-all"),
+        ({"ground_truth": ["a/b.zip"]}, r"data.ground_truth.0 is 'a/b.zip': string should match"),
+        ({"ground_truth": [".."]}, r"data.ground_truth.0 is '..': string should match"),
+        ({"ground_truth": ["a.zip", "a"]}, r"data.ground_truth names a twice; leave one, or rename it"),
+        ({"ground_truth": ["matlab.zip"]}, r"data.ground_truth: 'matlab.zip' cannot be taken; it must be a folder or"),
+        ({"ground_truth": ["a"], "source": "sample", "path": None}, r"data.path is not set; with data.source: sample"),
+        (
+            {"ground_truth": ["a"], "source": "url", "urls": {}},
+            r"'a' cannot be taken; it must be a zip file of its own",
+        ),
         ({"pth": "x"}, r"params.yaml: data.pth is not a parameter; did you mean 'path'\?"),
         ({"path": None}, r"data.path is not set; with data.source: local"),
         ({"max_unpacked_gib": 0}, r"data.max_unpacked_gib is 0: input should be greater than 0"),
@@ -389,6 +480,7 @@ def test_url_source_gives_what_the_folder_gives(project, site):
         assert path.read_bytes() == (project / "data/other" / path.name).read_bytes()
     assert sorted(path.name for path in Path("data/other").iterdir()) == [
         "corpus.txt",
+        "ground_truth.zip",
         "iamdb.zip",
         "matlab.zip",
         "ondb.zip",
@@ -540,6 +632,7 @@ def test_stage_interrupted_while_fetching_goes_on_at_the_next_run(project, site)
     assert site.ranges[0] == "bytes=0-" != site.ranges[1]
     assert sorted(path.name for path in Path("data/raw").iterdir()) == [
         "corpus.txt",
+        "ground_truth.zip",
         "iamdb.zip",
         "matlab.zip",
         "ondb.zip",

@@ -10,7 +10,7 @@ import json
 import os
 import re
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
@@ -100,7 +100,7 @@ def session(options: Mapping[str, Any] | None = None) -> Iterator[Any]:
         socket.setdefaulttimeout(before)
 
 
-def find(client: Any, params: DriveParams, known: Mapping[str, object]) -> dict[str, DriveFile]:
+def find(client: Any, params: DriveParams, known: Collection[str]) -> dict[str, DriveFile]:
     """The archives that there are, by name: those that `files` names, and of the `known` names those in `folder`.
 
     Raises TextrecError where a file is not there or stands twice.

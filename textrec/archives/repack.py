@@ -75,17 +75,19 @@ class Member:
 def open_members(path: Path, *, scratch: Path, max_unpacked_gib: float) -> Iterator[list[Member]]:
     """Yield the regular files of an archive, in its order; they can be read while it is open.
 
-    It is a zip file where its name ends in `.zip` or `.npz` (NumPy's, of arrays), else a compressed tar.
+    It may be a folder, whose files are those in the folders below, too. A file is a zip file where its name ends in
+    `.zip` or `.npz` (NumPy's, of arrays), else a compressed tar.
 
     A compressed tar cannot be read out of order, so it is first unpacked to a nameless file in the folder `scratch`.
     Raises TextrecError where the archive is damaged, encrypted, unpacks to more than `max_unpacked_gib`, or holds a
     link, a device, a name that leads out of its folder, or a name twice.
     """
-    kind = (
-        _zip_members(path, max_unpacked_gib)
-        if path.suffix in (".zip", ".npz")
-        else _tar_members(path, max_unpacked_gib, scratch)
-    )
+    if path.is_dir():
+        kind = _folder_members(path, max_unpacked_gib)
+    elif path.suffix in (".zip", ".npz"):
+        kind = _zip_members(path, max_unpacked_gib)
+    else:
+        kind = _tar_members(path, max_unpacked_gib, scratch)
     with kind as members:
         names: set[str] = set()
         for member in members:
@@ -93,6 +95,16 @@ def open_members(path: Path, *, scratch: Path, max_unpacked_gib: float) -> Itera
                 raise TextrecError(f"{member} stands twice; {REMEDY}")
             names.add(member.name)
         yield members
+
+
+@contextlib.contextmanager
+def _folder_members(path: Path, max_unpacked_gib: float) -> Iterator[list[Member]]:
+    allowance = Allowance(path, max_unpacked_gib)
+    files = sorted(file for file in path.rglob("*") if file.is_file())
+    yield [
+        Member(file.relative_to(path).as_posix(), file.stat().st_size, allowance, functools.partial(file.open, "rb"))
+        for file in files
+    ]
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@
     matlab.zip   emnist-byclass.mat
     corpus.txt   sentences in ASCII, one a line
     ondb.zip     lines of on-line handwriting as `textrec.datasets.strokes` describes them; none where a source has none
+    ground_truth.zip    <name>/ for each of `data.ground_truth`, with all that is in it but for hidden files
 
 Members are untouched, stored, sorted by name, with fixed dates: the bytes depend on the contents alone.
 """
@@ -12,7 +13,7 @@ import contextlib
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
@@ -46,11 +47,13 @@ STROKES = {
     "ascii-all.tar.gz": ("ascii/", r"([^/.][^/]*\.txt)"),
 }
 ALL_OF_A_KIND = (".mat", ".npy")  # members that hold what others have in thousands of files
+SAMPLE_TRUTH = "letters.zip"
 LAYOUTS = COURSE | ORIGINALS | EMNIST | BROWN | PACKED_STROKES | STROKES
 
 IAM_HOME = "https://fki.tic.heia-fr.ch/databases/iam-handwriting-database"
 EMNIST_HOME = "https://www.nist.gov/itl/products-and-services/emnist-dataset"
 NO_STROKES = f"no lines, for there is neither {', '.join(PACKED_STROKES)} nor {' and '.join(STROKES)}"
+NO_TRUTH = "no pages, for data.ground_truth names none"
 ONDB_HOME = "https://fki.tic.heia-fr.ch/databases/iam-on-line-handwriting-database"
 
 
@@ -68,37 +71,57 @@ class DataParams(Params):
     source: Literal["sample", "local", "url", "gdrive"]
     sample: SampleParams
     path: str | None
-    """local: the folder that holds the archives, absolute or relative to the project."""
+    """local: the folder that holds the archives, absolute or relative to the project; sample: your pages alone."""
     urls: dict[str, str]
     """url: archive name -> https address."""
     gdrive: DriveParams
     sha256: dict[str, Annotated[str, Field(pattern="^[0-9a-f]{64}$")]]
     """Archive name -> digest; checked where given, required for url."""
+    ground_truth: list[Annotated[str, Field(pattern=r"^[^/\\.][^/\\]*$")]]
+    """Names of transcribed pages beside the archives: zip files or, in `path`, folders too."""
     max_unpacked_gib: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     """An archive that unpacks to more is refused."""
     max_member_mib: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     """An archive with a larger image, XML or text file is refused: the stages read such files whole."""
 
+    @property
+    def truths(self) -> list[str]:
+        """The archives of transcribed pages; the sample has its own where none are given."""
+        return self.ground_truth or ([SAMPLE_TRUTH] if self.source == "sample" else [])
+
     @model_validator(mode="after")
     def _complete(self) -> Self:
         for key, names in (("urls", self.urls), ("gdrive.files", self.gdrive.files), ("sha256", self.sha256)):
-            if unknown := names.keys() - LAYOUTS:
-                raise TextrecError(f"data.{key} names {_listing(unknown)}; known are {_listing(LAYOUTS)}")
-        if self.source == "local" and not self.path:
+            known = [*LAYOUTS, *self.ground_truth]
+            if unknown := names.keys() - set(known):
+                raise TextrecError(f"data.{key} names {_listing(unknown)}; known are {_listing(known)}")
+        self._check_ground_truth()
+        if not self.path and (self.source == "local" or (self.source == "sample" and self.ground_truth)):
+            held = "the archives" if self.source == "local" else "what data.ground_truth names"
             raise TextrecError(
-                "data.path is not set; with data.source: local it names the folder that holds the archives"
+                f"data.path is not set; with data.source: {self.source} it names the folder that holds {held}"
             )
         if self.source == "gdrive" and not (self.gdrive.folder or self.gdrive.files):
             raise TextrecError(
                 "data.gdrive.folder is not set; with data.source: gdrive it is the folder of the archives"
             )
         if self.source == "url":
-            for name in choose_archives(self.urls, where="data.urls"):
+            for name in wanted(self, self.urls, where="data.urls"):
                 if not is_safe(self.urls[name]):
                     raise TextrecError(f"data.urls.{name} is {redact(self.urls[name])}: must begin with https://")
                 if name not in self.sha256:
                     raise TextrecError(f"data.sha256.{name} is missing; with data.source: url every archive needs one")
         return self
+
+    def _check_ground_truth(self) -> None:
+        names = [corpus_name(name) for name in self.ground_truth]
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise TextrecError(f"data.ground_truth names {_listing(twice)} twice; leave one, or rename it")
+        here = self.source in ("local", "sample")
+        for name in self.ground_truth:
+            if name in LAYOUTS or not (here or name.endswith(".zip")):
+                kinds = "a folder or a zip file" if here else "a zip file"
+                raise TextrecError(f"data.ground_truth: {name!r} cannot be taken; it must be {kinds} of its own")
 
 
 class Brought(NamedTuple):
@@ -109,26 +132,40 @@ class Brought(NamedTuple):
 
 
 def bring(params: DataParams, raw: Path) -> Brought:
-    """Write iamdb.zip, matlab.zip, corpus.txt and ondb.zip to the folder `raw`.
+    """Write iamdb.zip, matlab.zip, corpus.txt, ondb.zip and ground_truth.zip to the folder `raw`.
 
     IAM is the course archive where it is there, else the original downloads, of which none may be missing; likewise
     IAM-OnDB, which may be missing as a whole.
-    All four are replaced or none: raises TextrecError where an archive is missing, damaged, unsafe or incomplete.
+    All are replaced or none: raises TextrecError where an archive is missing, damaged, unsafe or incomplete.
     """
     with SOURCES[params.source](params, raw) as folder, contextlib.ExitStack() as stack:
+        # Your own pages beside the sample are not in the folder in which it is drawn.
+        places = {
+            name: Path(params.path or folder) if params.source == "sample" else folder for name in params.ground_truth
+        }
         present = [path.name for path in folder.iterdir() if path.is_file()]
-        names = choose_archives(present, where=str(folder))
+        present += [name for name in params.ground_truth if (places[name] / name).exists()]
         found: dict[str, dict[str, Member]] = {}
+        truth: dict[str, Member] = {}
         archives: dict[str, dict[str, int | str]] = {}
-        for name in names:
-            path = folder / name
-            got = digest(path)
-            if got != params.sha256.get(name, got):
-                raise TextrecError(wrong_digest(path, expected=params.sha256[name], got=got))
-            archives[name] = {"bytes": path.stat().st_size, "sha256": got}
+        for name in wanted(params, present, where=str(folder)):
+            path = places.get(name, folder) / name
+            if path.is_file():
+                got = digest(path)
+                if got != params.sha256.get(name, got):
+                    raise TextrecError(wrong_digest(path, expected=params.sha256[name], got=got))
+                archives[name] = {"bytes": path.stat().st_size, "sha256": got}
+            elif name in params.sha256:
+                raise TextrecError(f"data.sha256.{name}: {path} is a folder, which has no digest; leave it out")
             limit = params.max_unpacked_gib
             members = stack.enter_context(open_members(path, scratch=raw, max_unpacked_gib=limit))
-            found[name] = _lay_out(name, members, max_member_mib=params.max_member_mib)
+            if name in params.truths:
+                own = _gather(path, members)
+                archives.setdefault(name, {"bytes": sum(member.size for member in own.values()), "files": len(own)})
+                truth |= own
+            else:
+                found[name] = _lay_out(name, members)
+            _bound(truth if name in params.truths else found[name], params.max_member_mib)
         emnist, brown = found.pop("matlab.zip"), found.pop("brown.zip", None)
         strokes = {name: found.pop(name) for name in (*PACKED_STROKES, *STROKES) if name in found}
         _require(emnist, ["emnist-byclass.mat"], folder / "matlab.zip")
@@ -150,18 +187,33 @@ def bring(params: DataParams, raw: Path) -> Brought:
             atomic(raw / "matlab.zip") as glyphs,
             atomic(raw / "corpus.txt") as text,
             atomic(raw / "ondb.zip") as lines,
+            atomic(raw / "ground_truth.zip") as transcribed,
         ):
             write_zip(pages, iam, description="iamdb.zip")
             write_zip(glyphs, emnist, description="matlab.zip")
             write_zip(lines, _merge(strokes.values()), description="ondb.zip")
+            write_zip(transcribed, truth, description="ground_truth.zip")
             text.write_text("".join(f"{sentence}\n" for sentence in sentences), encoding="ascii", newline="\n")
     lines = [
         f"iamdb.zip: {counts['forms']} forms and {counts['xml']} XML files from {_listing(found)}",
         f"matlab.zip: emnist-byclass.mat, {emnist['emnist-byclass.mat'].size / 2**20:.1f} MiB",
         f"corpus.txt: {len(sentences)} sentences from {'the sample text' if brown is None else 'brown.zip'}",
         f"ondb.zip: {' and '.join(f'{len(part)} members of {name}' for name, part in strokes.items()) or NO_STROKES}",
+        f"ground_truth.zip: {f'{len(truth)} files from {_listing(params.truths)}' if truth else NO_TRUTH}",
     ]
     return Brought(lines, archives)
+
+
+def wanted(params: DataParams, present: Collection[str], *, where: str) -> list[str]:
+    """The archives to read of those present: those that `choose_archives` takes, and the ground truth.
+
+    TextrecError, beginning with `where`, names the missing ones.
+    """
+    if missing := [name for name in params.truths if name not in present]:
+        raise TextrecError(
+            f"{where}: {_listing(missing)} not found, named by data.ground_truth; put it beside the rest"
+        )
+    return [*choose_archives(present, where=where), *params.truths]
 
 
 def choose_archives(present: Iterable[str], *, where: str) -> list[str]:
@@ -186,18 +238,42 @@ def choose_archives(present: Iterable[str], *, where: str) -> list[str]:
     return [*iam, "matlab.zip", *(name for name in ("brown.zip", *strokes) if name in present)]
 
 
-def _lay_out(archive: str, members: Iterable[Member], *, max_member_mib: float) -> dict[str, Member]:
-    """Those members that are wanted of an archive, by the names that they get; TextrecError where one is too large."""
+def _lay_out(archive: str, members: Iterable[Member]) -> dict[str, Member]:
+    """Those members that are wanted of an archive, by the names that they get."""
     prefix, pattern = LAYOUTS[archive]
     matches = [(re.fullmatch(rf"(?:.*/)?{pattern}", member.name), member) for member in members]
-    laid_out = _merge({prefix + match[1]: member} for match, member in matches if match)
-    for name, member in laid_out.items():
-        if member.size > max_member_mib * 2**20 and not name.endswith(ALL_OF_A_KIND):
+    return _merge({prefix + match[1]: member} for match, member in matches if match)
+
+
+def _bound(members: Mapping[str, Member], most_mib: float) -> None:
+    """Raise TextrecError where a member is larger than the stages, which read it whole, are to hold."""
+    for name, member in members.items():
+        if member.size > most_mib * 2**20 and not name.endswith(ALL_OF_A_KIND):
             raise TextrecError(
-                f"{member}: {member.size / 2**20:,.1f} MiB, more than data.max_member_mib = {max_member_mib}; "
+                f"{member}: {member.size / 2**20:,.1f} MiB, more than data.max_member_mib = {most_mib}; "
                 "raise it if you trust the archive and have the memory"
             )
-    return laid_out
+
+
+def _gather(archive: Path, members: Iterable[Member]) -> dict[str, Member]:
+    """All of a folder or zip file but hidden files, below its name, which a folder in it may have, too."""
+    own = corpus_name(archive.name)
+    found: dict[str, Member] = {}
+    for member in members:
+        if any(part.startswith(".") or part == "__MACOSX" for part in member.name.split("/")):
+            continue
+        path = f"{own}/{member.name.removeprefix(f'{own}/')}"
+        if path in found:
+            raise TextrecError(f"{member}: {path} is also given by {found[path]}; remove one of them")
+        found[path] = member
+    if not found:
+        raise TextrecError(f"{archive}: no file is in it, which data.ground_truth names; put your pages there")
+    return found
+
+
+def corpus_name(archive: str) -> str:
+    """What a name of `data.ground_truth` is called from then on."""
+    return archive.removesuffix(".zip")
 
 
 def _merge(parts: Iterable[dict[str, Member]]) -> dict[str, Member]:
@@ -228,9 +304,11 @@ def _listing(names: Iterable[str]) -> str:
 @contextlib.contextmanager
 def _sample(params: DataParams, raw: Path) -> Iterator[Path]:  # noqa: ARG001
     from textrec.drawn.handwriting import write_sample  # drawing libraries, which no other source needs
+    from textrec.drawn.letters import write_letters
 
     with tempfile.TemporaryDirectory() as folder:
         write_sample(Path(folder), forms=params.sample.forms, seed=params.sample.seed)
+        write_letters(Path(folder) / SAMPLE_TRUTH, seed=params.sample.seed)
         yield Path(folder)
 
 
@@ -245,7 +323,7 @@ def _local(params: DataParams, raw: Path) -> Iterator[Path]:  # noqa: ARG001
 @contextlib.contextmanager
 def _url(params: DataParams, raw: Path) -> Iterator[Path]:
     folder = raw / "archives"
-    for name in choose_archives(params.urls, where="data.urls"):
+    for name in wanted(params, params.urls, where="data.urls"):
         fetch(Url(params.urls[name]), folder / name, expected=params.sha256[name])
     yield folder
     shutil.rmtree(folder)  # only now: after a failure the next run goes on from what is there
@@ -255,8 +333,8 @@ def _url(params: DataParams, raw: Path) -> Iterator[Path]:
 def _gdrive(params: DataParams, raw: Path) -> Iterator[Path]:
     folder = raw / "archives"
     with session() as client:
-        found = find(client, params.gdrive, LAYOUTS)
-        for name in choose_archives(found, where="Google Drive"):
+        found = find(client, params.gdrive, [*LAYOUTS, *params.truths])
+        for name in wanted(params, found, where="Google Drive"):
             fetch(found[name], folder / name, expected=found[name].md5, algorithm="md5")
     yield folder
     shutil.rmtree(folder)

@@ -285,14 +285,16 @@ def contact_sheet(path: str | Path, sample_file: str | Path, *, per_split: int =
 
 def draw_sheet(path: str | Path, pieces: list[tuple[str, Image.Image | None]]) -> None:
     """Write captions, each with its image below, one under the other as a PNG; a caption without one is a heading."""
-    font = ImageFont.load_default(FONT_SIZE)
+    usual, latin = ImageFont.load_default(FONT_SIZE), ImageFont.load_default_imagefont()  # the usual one has no accents
     heights = [_caption_height(caption) + (image.height if image else 0) + MARGIN for caption, image in pieces]
-    width = max(SHEET_WIDTH, *(image.width + 2 * MARGIN for _, image in pieces if image))
+    width = max([SHEET_WIDTH, *(image.width + 2 * MARGIN for _, image in pieces if image)])
     sheet = Image.new("L", (width, sum(heights) + MARGIN), 255)
     draw = ImageDraw.Draw(sheet)
     top = MARGIN
     for (caption, image), height in zip(pieces, heights, strict=True):
-        draw.multiline_text((MARGIN, top), caption, fill=96 if image else 0, font=font, spacing=4)
+        text = caption.encode("latin-1", "replace").decode("latin-1")
+        font = usual if text.isascii() else latin
+        draw.multiline_text((MARGIN, top), text, fill=96 if image else 0, font=font, spacing=4)
         if image:
             sheet.paste(image, (MARGIN, top + _caption_height(caption)))
         top += height

@@ -163,7 +163,7 @@ def draw_form(page: Page, *, seed: int) -> tuple[bytes, bytes]:
         ink.points[:, 0] *= min(1.0, (RIGHT - x) / ink.points[:, 0].max())
         stamp(paper, ink, x=x, y=y)
         boxes.append(_letter_boxes(ink, len(text), x, y))
-    return _photographed(paper, hand, rng), _xml(page, hand, boxes)
+    return photographed(paper, hand, rng), _xml(page, hand, boxes)
 
 
 def _printed(page: Page) -> tuple[Image.Image, int]:
@@ -208,9 +208,9 @@ def _letter_boxes(ink: Ink, letters: int, x: float, y: float) -> list[Box | None
     return boxes
 
 
-def _photographed(ink: np.ndarray, hand: Writer, rng: np.random.Generator) -> bytes:
+def photographed(ink: np.ndarray, hand: Writer, rng: np.random.Generator) -> bytes:
     """Half-size grey JPEG of the ink on slightly uneven paper."""
-    half = Image.fromarray(ink).reduce(2).crop((0, 0, WIDTH // 2, HEIGHT // 2))
+    half = Image.fromarray(ink).reduce(2).crop((0, 0, ink.shape[1] // 2, ink.shape[0] // 2))
     cover = np.array(half.filter(ImageFilter.GaussianBlur(0.6)), np.uint16)
     shade = Image.fromarray(rng.integers(234, 250, (8, 6), np.uint8)).resize(
         cover.shape[::-1], Image.Resampling.BICUBIC

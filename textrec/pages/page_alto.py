@@ -14,7 +14,7 @@ import numpy as np
 
 from textrec.base.runtime import TextrecError
 from textrec.pages.cutting import Strip, bands, cut_line
-from textrec.pages.pictures import SUFFIXES, picture_size
+from textrec.pages.pictures import SUFFIXES, open_pictures, picture_size
 from textrec.pages.text_edits import BOX, main_equiv, write_alto_line, write_page_line, write_regions
 from textrec.pages.xml_edit import Edit, Element, XmlFile, plain, read_xml, root_name
 
@@ -108,6 +108,18 @@ def read_page(path: str | Path) -> Page:
         ),
         xml=xml,
     )
+
+
+def page_pixels(page: Page) -> np.ndarray:
+    """The page's image as stored, grey, uint8 (H, W).
+
+    Raises TextrecError where it cannot be read or is to be turned: coordinates do not say which way.
+    """
+    picture = next(open_pictures(page.image, start=page.number))
+    if picture.turned:
+        problem = "is to be turned, by its EXIF: coordinates do not say which way; store it upright"
+        raise TextrecError(f"{page.image} {problem}")
+    return np.asarray(picture.image)
 
 
 def crop_line(image: np.ndarray, line: PageLine) -> Strip:

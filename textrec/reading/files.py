@@ -17,11 +17,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
-import numpy as np
 from tqdm import tqdm
 
 from textrec.base.runtime import TextrecError, describe
-from textrec.pages.page_alto import Page, crop_line, is_page, page_image, read_page, write_page
+from textrec.pages.page_alto import Page, crop_line, is_page, page_image, page_pixels, read_page, write_page
 from textrec.pages.pictures import SUFFIXES, open_pictures
 from textrec.pages.text_area import Crop
 
@@ -185,11 +184,7 @@ def _open_xml(path: str, recognizer: "Recognizer") -> Opened:
     if recognizer.paragraphs:
         raise TextrecError("lines of XML are read by a model of lines, this is one of paragraphs")
     xml = read_page(path)
-    picture = next(open_pictures(xml.image, start=xml.number))
-    if picture.turned:
-        problem = "is to be turned, by its EXIF: coordinates do not say which way; store it upright"
-        raise TextrecError(f"{xml.image} {problem}")
-    pixels = np.asarray(picture.image)
+    pixels = page_pixels(xml)
     if xml.guess:
         tqdm.write(f"warning: {path}: {xml.guess}", file=sys.stderr)
     opened = Opened([], xml)

@@ -37,6 +37,7 @@ class TrainParams(Params):
         "ondb_lines",
         "iam_and_ondb_lines",
         "corrected_lines",
+        "page_lines",
         "iam_paragraphs",
         "synth_paragraphs",
         "iam_and_synth_paragraphs",
