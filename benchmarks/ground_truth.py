@@ -22,7 +22,7 @@ from defusedxml import ElementTree
 from machine import ROOT, measure, save
 
 from textrec.base.records import SPLITS
-from textrec.datasets.ground_truth import NO_TEXT, UNKNOWN
+from textrec.datasets.truth_lines import NO_TEXT, UNKNOWN
 
 MOST = 0.01  # of the lines
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT)}

@@ -1,3 +1,4 @@
+import io
 import json
 import os
 import subprocess
@@ -27,8 +28,9 @@ from truths import (
 from textrec.base.params import load, validate
 from textrec.base.records import SPLITS, Sample
 from textrec.base.runtime import TextrecError
-from textrec.datasets.ground_truth import ImportPages, cut_lines, find_pages, text_overlap, unpacked, usable_lines
+from textrec.datasets.ground_truth import ImportPages, find_pages, unpacked
 from textrec.datasets.samples import read_split
+from textrec.datasets.truth_lines import cut_lines, text_overlap, usable_lines
 from textrec.datasets.truth_report import Report
 from textrec.pages.page_alto import crop_line, page_pixels, read_page
 from textrec.pages.text_area import prepare_line
@@ -258,7 +260,7 @@ BAD_LINES = [
     (
         [SQUARE, page_line(1, "text", width=WIDTH, name="l0")],
         "id stands twice",
-        "line l0: its id stands twice; give it",
+        "line l0: its id stands twice, c/train/bad/page:l0; give",
     ),
     (
         [page_line(0, "text", width=WIDTH, coords="0,0 19,0 19,19 0,19", base=False)],
@@ -298,6 +300,16 @@ def test_a_bad_line_stops_or_is_skipped_and_counted(
     made = Imported(tmp_path, files)
     assert made.dropped() == {reason: 1}
     assert made.texts["c/train/bad/page:l2"] == TEXTS[2]
+
+
+def test_a_line_image_of_several_pages_or_a_second_one_of_its_name_is_bad(tmp_path: Path) -> None:
+    pages = io.BytesIO()
+    picture(["one"]).save(pages, "TIFF", save_all=True, append_images=[picture(["two"])])
+    files = {"c/train/a.tif": pages.getvalue(), "c/train/a.txt": b"one"}
+    files |= {"c/train/b.png": line_image("two"), "c/train/b.bmp": line_image("two"), "c/train/b.txt": b"two"}
+    made = Imported(tmp_path, files)
+    assert list(made.texts) == ["c/train/b"]
+    assert made.dropped() == {"id stands twice": 1, "image cannot be read": 1}
 
 
 def test_outlines_that_leave_the_image_or_cross_themselves_are_cut(tmp_path: Path) -> None:

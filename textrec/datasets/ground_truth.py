@@ -1,5 +1,5 @@
 """Ground truth as people have it, in whatever folders: pages of PAGE XML and ALTO with their images, and pairs of the
-image and the text of a line (NAME.png with NAME.gt.txt or NAME.txt). First all texts are read, then lines are cut.
+image and the text of a line (NAME.png with NAME.gt.txt or NAME.txt).
 
 Pages are parted among the splits by whole documents, which are folders unless a pattern says otherwise.
 """
@@ -11,37 +11,28 @@ import sys
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from functools import partial
-from itertools import groupby
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal, NamedTuple, Self
 
-import numpy as np
 from pydantic import Field, model_validator
 from tqdm import tqdm
 
 from textrec.archives.raw import open_archive
-from textrec.base.charset import Charset, CharsetParams
 from textrec.base.params import Params
-from textrec.base.records import SPLITS, Sample
+from textrec.base.records import SPLITS
 from textrec.base.runtime import TextrecError, parallel_map
-from textrec.datasets.samples import UNKNOWN_REMEDY
-from textrec.datasets.truth_report import FILES, IGNORED, LINES, REPLACED, Report
-from textrec.pages.page_alto import KINDS, crop_line, page_image, page_pixels, read_page
-from textrec.pages.pictures import SUFFIXES, open_pictures
-from textrec.pages.text_area import prepare, prepare_line
+from textrec.datasets.truth_report import FILES, IGNORED, Report
+from textrec.pages.page_alto import KINDS, page_image, read_page
+from textrec.pages.pictures import SUFFIXES
 from textrec.pages.xml_edit import read_xml, root_name
 
 IMAGES = SUFFIXES - {".pdf"}
 TEXTS = (".gt.txt", ".txt")  # of a line's image, the first that there is
 
-# Reasons to drop a file, and a line.
+# Reasons to drop a file.
 BAD_FILE, NO_TRUTH, NO_IMAGE = "cannot be read", "image without XML or text", "text without image"
-BAD_IMAGE, BAD_LINE, NO_INK, TOO_WIDE = "image cannot be read", "line cannot be cut", "no ink", "too wide for its text"
-NO_TEXT, UNKNOWN, TWICE = "no text", "character outside the charset", "id stands twice"
-
-WIDEST = 3  # line heights that a character takes, with one for the edges: of 11,000 lines of five corpora 5 have more
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 
@@ -78,21 +69,20 @@ class Page(NamedTuple):
     split: str
 
 
-class Line(NamedTuple):
-    """A line of a page with its text, the one at `number` of those that the page has; `id` is unique."""
-
-    page: Page
-    number: int
-    id: str
-    text: str
-
-
 class Written(NamedTuple):
     """A line as its file has it: its id there, its text if any, and why it cannot be cut."""
 
     id: str
     text: str | None
     problem: str | None
+
+
+def skip_or_stop(report: Report, params: ImportPages, kind: str, file: str, reason: str, problem: str) -> None:
+    """Report a file, or a line of it, that is bad input; or raise the TextrecError."""
+    if params.on_bad_input == "error":
+        raise TextrecError(f"{problem}, or set import_pages.on_bad_input to skip")
+    tqdm.write(f"skipped: {problem}", file=sys.stderr)
+    report.note(_corpus(file), kind, reason, problem)
 
 
 # ---- which pages there are ----
@@ -124,23 +114,17 @@ def find_pages(folder: Path, params: ImportPages, report: Report) -> list[tuple[
         try:
             pages[file] = [Written("", _read_text(folder, file, text), None)]
         except TextrecError as error:
-            _bad(report, params, FILES, file, NO_TRUTH if text is None else BAD_FILE, str(error))
+            skip_or_stop(report, params, FILES, file, NO_TRUTH if text is None else BAD_FILE, str(error))
     for file in sorted(set(files) - {*xml, *images, *filter(None, texts.values())}):
         if file.endswith(TEXTS[0]):
-            _bad(report, params, FILES, file, NO_IMAGE, f"{file}: the image of its line is missing; put it beside")
+            skip_or_stop(
+                report, params, FILES, file, NO_IMAGE, f"{file}: the image of its line is missing; put it beside"
+            )
         else:
             report.note(_corpus(file), IGNORED, "neither image nor transcript", file)
     for file, lines in pages.items():
         report.find(_corpus(file), len(lines))
     return [(page, pages[page.path]) for page in _assigned(sorted(pages), params)]
-
-
-def _bad(report: Report, params: ImportPages, kind: str, file: str, reason: str, problem: str) -> None:
-    """Report a file, or a line of it, that is bad input; or stop."""
-    if params.on_bad_input == "error":
-        raise TextrecError(f"{problem}, or set import_pages.on_bad_input to skip")
-    tqdm.write(f"skipped: {problem}", file=sys.stderr)
-    report.note(_corpus(file), kind, reason, problem)
 
 
 def _xml_pages(
@@ -156,7 +140,7 @@ def _xml_pages(
         elif image:
             owners[image] = file
         if problem:
-            _bad(report, params, FILES, file, BAD_FILE, problem)
+            skip_or_stop(report, params, FILES, file, BAD_FILE, problem)
         else:
             pages[file] = lines
     return pages, set(owners)
@@ -228,118 +212,3 @@ def _page(file: str, params: ImportPages) -> Page:
     place = int.from_bytes(digest[:8], "big") / 2**64
     val = place < params.test_share + params.val_share
     return Page(file, corpus, document, "test" if place < params.test_share else "val" if val else "train")
-
-
-# ---- which lines can be used ----
-
-
-def usable_lines(
-    pages: Iterable[tuple[Page, list[Written]]], params: ImportPages, truth: CharsetParams, report: Report
-) -> tuple[list[Line], Charset]:
-    """The lines that have a text of known characters and can be cut, normalised, in order; and the charset.
-
-    Raises TextrecError at bad input and at a character outside the charset where these are to be an error.
-    """
-    written: list[Line] = []
-    for page, lines in pages:
-        ids: set[str] = set()
-        stem = page.path.removesuffix(PurePosixPath(page.path).suffix)
-        for index, line in enumerate(lines):
-            where = f"{page.path}: line {line.id}" if line.id else page.path
-            text = truth.normalized(line.text or "")
-            if not text:
-                report.note(page.corpus, LINES, NO_TEXT, where)
-            elif line.id in ids:
-                _bad(report, params, LINES, page.path, TWICE, f"{where}: its id stands twice; give it another")
-            elif line.problem:
-                _bad(report, params, LINES, page.path, BAD_LINE, f"{where}: {line.problem}; mend it")
-            else:
-                written.append(Line(page, index, f"{stem}:{line.id}" if line.id else stem, text))
-            ids.add(line.id)
-    charset = truth.charset(line.text for line in written if line.page.split == "train")
-    known = []
-    for line in written:
-        text = truth.replaced(line.text, charset)
-        if text != line.text:
-            report.note(line.page.corpus, REPLACED, "charset.on_unknown is replace", line.id)
-        if not (unknown := charset.unknown(text)):
-            known.append(line._replace(text=text))
-            continue
-        problem = f"{line.id}: {unknown!r} in {text!r} is not in the charset"
-        if truth.on_unknown == "error":
-            raise TextrecError(f"{problem}; {UNKNOWN_REMEDY}")
-        report.note(line.page.corpus, LINES, UNKNOWN, problem)
-    return known, charset
-
-
-# ---- crops ----
-
-
-def cut_lines(
-    folder: Path, lines: Iterable[Line], params: ImportPages, report: Report, *, line_height: int
-) -> Iterator[tuple[str, Sample]]:
-    """(split, sample) of each line, page by page on all cores, as `textrec read` cuts it before it is read."""
-    pages = [list(part) for _, part in groupby(lines, key=lambda line: line.page)]
-    items = [(part[0].page.path, [line.number for line in part]) for part in pages]
-    work = partial(_cut, folder=folder, line_height=line_height)
-    cut = parallel_map(work, items, total=len(items), description="cut", unit="page")
-    for part, (crops, problem) in zip(pages, cut, strict=True):
-        page = part[0].page
-        for line, crop in zip(part, crops, strict=True):
-            reason, told = (BAD_IMAGE, problem) if problem else _crop_problem(line, crop, line_height)
-            if told:
-                _bad(report, params, LINES, page.path, reason, told)
-            elif crop is not None:
-                report.keep(page.corpus, page.split, page.document, page.path, line.text)
-                yield page.split, Sample(line.id, line.text, f"{page.corpus}/{page.document}", crop)
-
-
-def _crop_problem(line: Line, crop: np.ndarray | None, line_height: int) -> tuple[str, str | None]:
-    """The reason that a crop cannot be used and what is told of it; nothing of a good one."""
-    if crop is None:
-        return NO_INK, f"{line.id}: no ink where the line is said to be; mend its outline or its baseline"
-    if crop.shape[1] > WIDEST * line_height * (len(line.text) + 1):
-        return TOO_WIDE, f"{line.id}: is {crop.shape[1]} pixels wide for {line.text!r}; mend its outline or its text"
-    return "", None
-
-
-def _cut(item: tuple[str, list[int]], *, folder: Path, line_height: int) -> tuple[list[np.ndarray | None], str | None]:
-    """Crops of lines of a page by their indices, None where there is no ink; and what is wrong with the page."""
-    file, indices = item
-    path = folder / file
-    try:
-        if path.suffix.lower() == ".xml":
-            page = read_page(path)
-            pixels = page_pixels(page)
-            strips = (crop_line(pixels, page.lines[index]) for index in indices)
-            crops = [prepare_line(strip, line_height=line_height) for strip in strips]
-        else:
-            crops = [prepare(next(open_pictures(path)).image, line_height=line_height, paragraph=False)]
-    except TextrecError as error:
-        return [None] * len(indices), str(error).replace(f"{folder}/", "")
-    return [crop.pixels if crop.lines else None for crop in crops], None
-
-
-def text_overlap(lines: Iterable[Line]) -> Mapping[str, dict[str, float]]:
-    """How much of the text of val and test stands in train too: lines that are the same, and the share of the words
-    in runs of five that occur there, in whatever lines.
-    """
-    texts: dict[str, dict[tuple[str, str], list[str]]] = {split: {} for split in SPLITS}
-    for line in lines:
-        texts[line.page.split].setdefault((line.page.corpus, line.page.document), []).append(line.text)
-    trained = {text for part in texts["train"].values() for text in part}
-    runs = {run for part in texts["train"].values() for run in _runs(part)}
-    found = {}
-    for split in SPLITS[1:]:
-        own = [text for part in texts[split].values() for text in part]
-        same = [run in runs for part in texts[split].values() for run in _runs(part)]
-        found[split] = {
-            "same_lines": sum(text in trained for text in own),
-            "runs_of_five_words": sum(same) / max(1, len(same)),
-        }
-    return found
-
-
-def _runs(texts: list[str]) -> Iterator[tuple[str, ...]]:
-    words = " ".join(texts).split()
-    return zip(*(words[start:] for start in range(5)), strict=False)
