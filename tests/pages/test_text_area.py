@@ -209,3 +209,36 @@ def test_a_line_that_goes_up_or_down_the_picture_is_known_for_turned(degrees: in
 def test_letters_that_are_higher_than_wide_are_not_turned() -> None:
     found = [prepare(text_image([letter]), line_height=HEIGHT, paragraph=False).turned for letter in "IlfJ1!|tji:"]
     assert not any(found)
+
+
+@pytest.mark.parametrize("text", ["1", "l", "L", "E", "till", "Hill", "ill"])
+def test_straight_strokes_of_short_texts_are_no_rules(text: str) -> None:
+    page = text_image([text])
+    ink = ImageOps.invert(page).point(lambda level: level if level > 30 else 0).getbbox()
+    assert ink
+    tight = page.crop((ink[0] - 4, ink[1] - 4, ink[2] + 4, ink[3] + 4))
+    assert likeness(line_crop(tight), resample(tight, (0, 0, *tight.size), HEIGHT)) > 0.95
+
+
+def test_the_line_is_found_above_the_rule_that_its_baseline_is_drawn_on() -> None:
+    page = np.asarray(ruled(text_image(WORDS[1:2]), pitch=0.9, ink=90, thick=3))
+    foot = 30 + 42
+    dashes = page.copy()
+    dashes[foot + 8 : foot + 11, ::40] = 60
+    found = prepare_line(Strip(dashes[foot - 50 : foot + 30], 60.0), line_height=HEIGHT)
+    alone = prepare_line(Strip(np.asarray(text_image(WORDS[1:2]))[foot - 48 : foot + 16], 48.0), line_height=HEIGHT)
+    assert likeness(alone.pixels, found.pixels) > 0.8
+
+
+def test_few_tall_letters_at_the_edge_of_their_outline_stay() -> None:
+    page = np.asarray(text_image(["man 1707 on"]))
+    foot = 30 + 42
+    tall = prepare_line(Strip(page[foot - 31 : foot + 16], 31.0), line_height=HEIGHT)
+    assert tall.pixels[:8].max() > 150
+    assert (
+        likeness(
+            tall.pixels,
+            resample(Image.fromarray(page[foot - 31 : foot + 2, 55:-55]), (0, 0, page.shape[1] - 110, 33), HEIGHT),
+        )
+        > 0.5
+    )

@@ -27,16 +27,17 @@ MOSTLY = 0.6  # of a row that is dark, at the edge of a picture, where it is no 
 RULE = 0.3  # of the picture's width, or height: straight lines of that length are no strokes
 TALL = 0.85  # of the height of a picture of one line: strokes are shorter
 SHORTEST = 20  # pixels of a rule
+MANY = 5  # rules down a picture: fewer may be the uprights of letters
 
 
 def mended(image: Image.Image) -> Image.Image:
     """Dark ink on evenly lit, light paper, from a picture of mode L; its edges may be cut off."""
-    return without_rules(_evened(_without_edges(_dark_on_light(image))))
+    return _evened(_without_edges(_dark_on_light(image)))
 
 
 def mended_line(image: Image.Image) -> Image.Image:
     """The same of a line that was cut out, which has no edges that are not its own."""
-    return without_rules(_evened(_dark_on_light(image)))
+    return _evened(_dark_on_light(image))
 
 
 def reduced(image: Image.Image, side: int = LOOK) -> Image.Image:
@@ -141,19 +142,23 @@ def _light(dark: np.ndarray) -> tuple[int, int]:
 
 
 def without_rules(image: Image.Image) -> Image.Image:
-    """Paper without the lines that are printed on it, along and across, and without a frame; strokes over them stay."""
-    pixels = np.asarray(image)
-    across = _ruled(pixels, RULE * image.width)
-    if across is not None:
-        pixels = across
-    down = _ruled(pixels.T, max(RULE * image.height, min(TALL * image.height, 0.25 * image.width)))
-    if down is not None:
-        pixels = down.T
+    """Paper without the lines that are printed on it, along and across, and without a frame; strokes over them stay.
+
+    For pictures of a line or of a page: a letter alone may be straight for as long.
+    """
+    pixels, (width, height) = np.asarray(image), image.size
+    across = _ruled(pixels, max(RULE * width, min(1.5 * height, TALL * width)))
+    pixels = pixels if across is None else across
+    down = _ruled(pixels.T, max(RULE * height, min(TALL * height, 0.25 * width)), many=True)
+    pixels = pixels if down is None else down.T
     return image if across is None and down is None else Image.fromarray(pixels)
 
 
-def _ruled(pixels: np.ndarray, length: float) -> np.ndarray | None:
-    """Grey uint8 (height, width) without its rules along the rows, of that length or more; None where it has none."""
+def _ruled(pixels: np.ndarray, length: float, *, many: bool = False) -> np.ndarray | None:
+    """Grey uint8 (height, width) without its rules along the rows, of that length or more; None where it has none.
+
+    many: a few of them are taken for strokes, but for those at the edges, which are a frame's.
+    """
     size = round(length)
     if size < SHORTEST:
         return None
@@ -161,11 +166,13 @@ def _ruled(pixels: np.ndarray, length: float) -> np.ndarray | None:
     mask = dark > PALE
     thick = ndimage.maximum_filter1d(mask, 3, axis=0)  # or a rule that is not quite level would be many short ones
     runs = ndimage.uniform_filter1d(thick.astype(np.float32), size, axis=1, mode="constant") > 0.98
+    if many:
+        runs &= _many_or_beside(runs.any(1))[:, None]
     if not runs.any():
         return None
     rules = ndimage.maximum_filter1d(runs, size, axis=1) & mask
     heights = _run_heights(mask)
-    usual = np.percentile(heights[rules], 40)
+    usual = np.percentile(heights[rules], 40) if rules.any() else len(pixels)
     if usual > 0.2 * len(pixels):
         return None  # a dark area
     # What is thicker or darker than they are is a stroke.
@@ -173,6 +180,14 @@ def _ruled(pixels: np.ndarray, length: float) -> np.ndarray | None:
     gone = ndimage.maximum_filter1d(rules & rule, 3, axis=0) & (rule | ~mask)
     reach = 2 * int(np.ceil(1.5 * usual + 2)) + 1
     return np.where(gone, ndimage.grey_closing(pixels, (reach, 1)), pixels)
+
+
+def _many_or_beside(rows: np.ndarray) -> np.ndarray:
+    """Of bool (rows,), those that are True in MANY runs or more, or near an end."""
+    places, ends = np.arange(len(rows)), 0.05 * len(rows)
+    beside = (places < ends) | (places >= len(rows) - ends)
+    many = np.count_nonzero(np.diff(rows.astype(int), prepend=0) > 0) >= MANY
+    return rows if many else rows & beside
 
 
 def _run_heights(mask: np.ndarray) -> np.ndarray:

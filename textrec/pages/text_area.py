@@ -20,11 +20,13 @@ WORD = 2.5  # of the distance of lines: text of several lines is wider, or a col
 LONG = 3  # line heights: shorter text does not say how it slopes
 SLOPING = 0.1  # line heights that the ends of a line go up or down, to be levelled
 STEEPEST = 0.25  # slope that is looked for, 14 degrees
+STRIP = 2.0  # times as wide as high: a line, not a letter
+SEVERAL = 3  # lines, or rules, of a page
 TALL = 2.3  # times as high as wide: a letter, or a line that is turned
 STROKES_UP = 1.4  # times its height that the strokes of such a line are long: of an I once, of few letters twice
 WINDING = 4.4  # both together
 OVER = 0.2  # of a line's height: how far its strokes may reach into its neighbours
-FAINT = 0.04  # of the ink of the row that has most: what has less is between the lines
+EMPTY = 0.3  # pixels of ink in a row, with its neighbours': what has less is between the lines
 MARGIN = 0.14  # line heights that are left around the ink: as the datasets' crops have
 WIDE = 0.25  # line heights around the ink that are left as they are: few crops of the datasets have more
 
@@ -42,9 +44,9 @@ class Crop(NamedTuple):
 
 def prepare(image: Image.Image, *, line_height: int, paragraph: bool) -> Crop:
     """The text of a picture, mode L, at `line_height` pixels a line: of one line, or of several where `paragraph`."""
-    image = mended(image)
+    image = _unruled(mended(image))
     level = _level(image)
-    image = image if level is image else without_rules(level)
+    image = image if level is image else _unruled(level)
     text = _look(image)
     if text and 2 * (text.right - text.left) < image.width:  # a small part of it, which is looked at closely
         image = _cut_out(image, text)
@@ -57,13 +59,19 @@ def prepare(image: Image.Image, *, line_height: int, paragraph: bool) -> Crop:
 
 def prepare_line(strip: Strip, *, line_height: int) -> Crop:
     """The text of a line that its page's XML outlines: of what else is in the outline the line alone."""
-    image = mended_line(Image.fromarray(strip.pixels))
+    image = _unruled(mended_line(Image.fromarray(strip.pixels)))
     # A baseline is drawn by hand: what stands on it may still slope.
     image = _alone(_level(image), None) if strip.baseline is None else _level(_alone(image, strip.baseline))
     text = _look(image)
     if text is None:
         return _blank(line_height)
     return Crop(resample(image, _framed(image, text), line_height), 1, _turned(text))
+
+
+def _unruled(image: Image.Image) -> Image.Image:
+    if image.width < STRIP * image.height and ((text := _look(image)) is None or text.lines < SEVERAL):
+        return image  # a letter or a short word
+    return without_rules(image)
 
 
 def _blank(line_height: int) -> Crop:
@@ -193,14 +201,14 @@ def _rows(ink: np.ndarray, foot: float | None, pitch: float | None) -> tuple[int
     there are several for sure.
     """
     rows = ndimage.gaussian_filter1d(ink.sum(1).astype(float), 0.7)
-    labels, count = _pieces((rows > FAINT * rows.max())[:, None])
+    labels, count = _pieces((rows > EMPTY)[:, None])
     runs = [np.flatnonzero(labels[:, 0] == number) for number in range(1, count + 1)]
-    if foot is None:
-        own = max(runs, key=lambda run: rows[run].sum())
-        stand = (own[0] + own[-1]) / 2 + 0.25 * (pitch or len(own))
-    else:
-        distances = [max(run[0] - foot + 1, foot - 1 - run[-1], 0) for run in runs]
-        own, stand = runs[int(np.argmin(distances))], foot
+    most = max(runs, key=lambda run: rows[run].sum())
+    own, stand = most, (most[0] + most[-1]) / 2 + 0.25 * (pitch or len(most))
+    if foot is not None:
+        stand, middle = foot, foot - 0.3 * len(most)  # on a rule there may be dots and dashes
+        written = [run for run in runs if rows[run].sum() > 0.25 * rows[most].sum()]
+        own = min(written, key=lambda run: max(run[0] - middle, middle - run[-1], 0))
     # Of no other line is what has little ink, as accents and dots, and does not come from outside.
     foreign = [
         run for run in runs if rows[run].max() > 0.25 * rows[own].max() or run[0] == 0 or run[-1] == len(rows) - 1
