@@ -167,7 +167,7 @@ def _ruled(pixels: np.ndarray, length: float, *, many: bool = False) -> np.ndarr
     thick = ndimage.maximum_filter1d(mask, 3, axis=0)  # or a rule that is not quite level would be many short ones
     runs = ndimage.uniform_filter1d(thick.astype(np.float32), size, axis=1, mode="constant") > 0.98
     if many:
-        runs &= _many_or_beside(runs.any(1))[:, None]
+        runs &= _many_or_beside(np.count_nonzero(runs, axis=1) > 0)[:, None]
     if not runs.any():
         return None
     rules = ndimage.maximum_filter1d(runs, size, axis=1) & mask
