@@ -11,7 +11,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 not_empty = test ! -e $(1) || test -s $(1) || \
 	{ echo "error: $(1) is empty, as a DVC that was killed leaves it; run \`$(2)\` and the same again" >&2; exit 1; }
 
-.PHONY: repro test check app pull push gdrive-login gdrive-remote clean
+.PHONY: repro test check app fonts pull push gdrive-login gdrive-remote clean
 
 repro: .venv/repro
 	@$(call not_empty,.dvc/tmp/rwlock,rm .dvc/tmp/rwlock)
@@ -36,6 +36,10 @@ check: .venv/test
 # A page over models/model.ckpt, in the browser.
 app: .venv/app
 	@python -m app --open
+
+# Handwriting fonts of open licences, by npm, to data/fonts.
+fonts: .venv/repro
+	@python -m textrec.get_fonts
 
 # Log in to Google Drive, once. Without google_drive_credentials.json it prints how to get that.
 gdrive-login: .venv/repro

@@ -28,9 +28,12 @@ from textrec.archives.sources import DataParams
 from textrec.base.charset import CharsetParams
 from textrec.base.params import load
 from textrec.datasets.crops import CropParams
+from textrec.datasets.drawing import DrawLines
 from textrec.datasets.emnist import ExtractEmnist
+from textrec.datasets.font_hands import DrawFonts
 from textrec.datasets.ground_truth import ImportPages
 from textrec.datasets.iam import IamParams
+from textrec.datasets.pen_hands import DrawHands
 from textrec.datasets.strokes import DrawOndb
 from textrec.datasets.synthesis import SynthParagraphs
 from textrec.datasets.typesetting import SynthLines
@@ -52,6 +55,9 @@ SECTIONS = {
     "synth_lines": SynthLines,
     "synth_paragraphs": SynthParagraphs,
     "draw_ondb": DrawOndb,
+    "draw_lines": DrawLines,
+    "draw_hands": DrawHands,
+    "draw_fonts": DrawFonts,
     "model": ModelConfig,
     "train": TrainParams,
     "predict": PredictParams,
@@ -131,6 +137,8 @@ def template(reproduced: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
         items = [item for kind in KINDS for item in stage.get(kind, [])]
         outputs = [next(iter(item)) if isinstance(item, dict) else item for item in items]
         (folder / f"stages/{name}.py").write_text(STAGE.format(outputs=outputs, kept=kept))
+    few = (ROOT / "data/fonts.tsv").read_text(encoding="utf-8").splitlines(keepends=True)[:4]
+    (folder / "data/fonts.tsv").write_text("".join(few), encoding="utf-8")
     write_tools(folder / ".venv/bin")
     write_inputs(folder)
     project = Project(folder)

@@ -35,6 +35,8 @@ def parameters(**changes) -> DataParams:
         "gdrive": {"folder": None, "files": {}},
         "sha256": {},
         "ground_truth": [],
+        "fonts": None,
+        "corpus": [],
         "max_unpacked_gib": 1.0,
         "max_member_mib": 1.0,
     }
@@ -67,6 +69,7 @@ def test_course_archive_keeps_members_untouched_in_the_one_layout(project):
     assert report[0] == "iamdb.zip: 3 forms and 3 XML files from iamdb.zip"
     assert sorted(path.name for path in project.rglob("data/raw/*")) == [
         "corpus.txt",
+        "fonts.zip",
         "ground_truth.zip",
         "iamdb.zip",
         "matlab.zip",
@@ -123,6 +126,7 @@ def test_original_downloads_give_the_same_xml_and_task_members(project, folders)
     }
     assert sorted(path.name for path in project.rglob("data/raw/*")) == [
         "corpus.txt",
+        "fonts.zip",
         "ground_truth.zip",
         "iamdb.zip",
         "matlab.zip",
@@ -134,6 +138,51 @@ def test_course_archive_is_taken_where_both_are(project):
     write_originals(project / "archives")
     assert bring(parameters(), Path("data/raw")).lines[0].endswith("from iamdb.zip")
     assert contents(project / "data/raw/iamdb.zip") == IAM
+
+
+def test_fonts_of_a_folder_or_a_zip_file_come_under_their_bare_names(project):
+    for name in ("b.ttf", "deep/er/a.WOFF2", "OFL.txt", ".hidden.ttf"):
+        (project / "fonts" / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / "fonts" / name).write_bytes(name.encode())
+    lines = bring(parameters(fonts="fonts"), Path("data/raw")).lines
+    assert lines[-1] == "fonts.zip: 2 fonts from fonts"
+    whole = (project / "data/raw/fonts.zip").read_bytes()
+    assert contents(project / "data/raw/fonts.zip") == {"a.WOFF2": b"deep/er/a.WOFF2", "b.ttf": b"b.ttf"}
+    write_zip(project / "f.zip", {"x/b.ttf": b"b.ttf", "a.WOFF2": b"deep/er/a.WOFF2", "x/": b"", "x/OFL.txt": b""})
+    bring(parameters(fonts="f.zip"), Path("data/raw"))
+    assert (project / "data/raw/fonts.zip").read_bytes() == whole
+    assert bring(parameters(), Path("data/raw")).lines[-1] == "fonts.zip: no fonts, for data.fonts names none"
+    assert contents(project / "data/raw/fonts.zip") == {}
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        (None, r"data.fonts: fonts.zip not found; `make fonts` fills data/fonts"),
+        ({"OFL.txt": b""}, r"data.fonts: fonts.zip holds no TTF, OTF, WOFF or WOFF2 file"),
+        ({"a.ttf": b"", "b/a.woff": b""}, r"fonts.zip: b/a.woff: a.woff is also given by fonts.zip: a.ttf"),
+        ({"../a.ttf": b""}, r"fonts.zip: '../a.ttf' leads out of the archive"),
+    ],
+)
+def test_other_fonts_are_refused(project, members, message):
+    if members:
+        write_zip(project / "fonts.zip", members)
+    with pytest.raises(TextrecError, match=message):
+        bring(parameters(fonts="fonts.zip"), Path("data/raw"))
+
+
+def test_a_corpus_of_ones_own(project):
+    write_zip(project / "archives/brown.zip", {"brown/ca01": b"Not/x this/x ./."})
+    (project / "one.txt").write_text("\ufeffUn été.\n\nSo “it” goes.\n", encoding="utf-8")
+    (project / "two.txt").write_text("The end", encoding="utf-8")
+    lines = bring(parameters(corpus=["one.txt", "two.txt"]), Path("data/raw")).lines
+    assert lines[2] == "corpus.txt: 3 sentences from one.txt, two.txt"
+    assert (project / "data/raw/corpus.txt").read_text(encoding="utf-8") == "Un été.\nSo “it” goes.\nThe end\n"
+    with pytest.raises(TextrecError, match=r"data.corpus: none.txt not found"):
+        bring(parameters(corpus=["none.txt"]), Path("data/raw"))
+    (project / "two.txt").write_text("été", encoding="latin-1")
+    with pytest.raises(TextrecError, match=r"data.corpus: two.txt: not UTF-8 text .*; save it as UTF-8"):
+        bring(parameters(corpus=["two.txt"]), Path("data/raw"))
 
 
 def test_corpus_is_the_sample_text_where_brown_is_not(project):
@@ -315,6 +364,7 @@ def test_sample_goes_the_way_of_a_folder(project):
     assert list(contents(project / "data/raw/matlab.zip")) == ["emnist-byclass.mat"]
     assert sorted(path.name for path in Path("data/raw").iterdir()) == [
         "corpus.txt",
+        "fonts.zip",
         "ground_truth.zip",
         "iamdb.zip",
         "matlab.zip",
@@ -480,6 +530,7 @@ def test_url_source_gives_what_the_folder_gives(project, site):
         assert path.read_bytes() == (project / "data/other" / path.name).read_bytes()
     assert sorted(path.name for path in Path("data/other").iterdir()) == [
         "corpus.txt",
+        "fonts.zip",
         "ground_truth.zip",
         "iamdb.zip",
         "matlab.zip",
@@ -632,6 +683,7 @@ def test_stage_interrupted_while_fetching_goes_on_at_the_next_run(project, site)
     assert site.ranges[0] == "bytes=0-" != site.ranges[1]
     assert sorted(path.name for path in Path("data/raw").iterdir()) == [
         "corpus.txt",
+        "fonts.zip",
         "ground_truth.zip",
         "iamdb.zip",
         "matlab.zip",

@@ -13,7 +13,15 @@ from projects import Project
 from repository import ROOT
 
 DATA_STAGES = ["download", "parse_iam", "crop_lines", "crop_paragraphs", "extract_emnist", "synth_lines"]
-DATA_STAGES += ["synth_paragraphs", "mix_paragraphs", "draw_ondb", "mix_lines", "import_pages"]
+DATA_STAGES += [
+    "synth_paragraphs",
+    "mix_paragraphs",
+    "draw_ondb",
+    "mix_lines",
+    "import_pages",
+    "draw_hands",
+    "draw_fonts",
+]
 
 
 def test_one_command_gives_all_outputs_and_leaves_nothing_else(project: Project) -> None:

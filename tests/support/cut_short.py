@@ -7,12 +7,13 @@ import ast
 import os
 import re
 import sys
+import tarfile
 import tomllib
 from pathlib import Path
 
 from repository import ROOT
 
-COMMANDS = ("python", "python3", "pip", "pytest", "ruff", "pyright", "lint-imports")
+COMMANDS = ("python", "python3", "pip", "pytest", "ruff", "pyright", "lint-imports", "npm")
 FEW_TESTS = ["--collect-only", "--rootdir", str(ROOT), "-c", str(ROOT / "pyproject.toml")]
 FEW_TESTS += [str(ROOT / "tests/base/test_charset.py")]
 
@@ -38,6 +39,12 @@ def cut_short(name: str, arguments: list[str]) -> list[str]:
                 raise SystemExit(f"pip: {place} is not here, or has no such extra")
             if not Path(constraints).exists():
                 raise SystemExit(f"pip: {constraints} is not here")
+            return []
+        case "npm", ["pack", package, "--silent", "--ignore-scripts", "--pack-destination", folder]:
+            name = package.rpartition("@")[0].rpartition("/")[2]
+            with tarfile.open(Path(folder, "package.tgz"), "w:gz") as archive:
+                for member in ("LICENSE", f"files/{name}-latin-400-normal.woff2"):
+                    archive.addfile(tarfile.TarInfo(f"package/{member}"))
             return []
         case "pytest", _:
             return [sys.executable, "-m", "pytest", *arguments, *FEW_TESTS]

@@ -20,6 +20,7 @@ TINY = {
     "data": {"sample": {"forms": 12}},
     "synth_lines": {"count": {"train": 24, "val": 8, "test": 8}},
     "synth_paragraphs": {"count": 8},
+    "draw_hands": {"count": {"train": 8, "val": 2, "test": 2, "hand": 2}},
     "model": {
         "resnet": {"channels": [8], "kernels": [3], "strides": [[14, 4]]},
         "lstm_dim": 8,

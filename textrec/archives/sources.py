@@ -2,9 +2,10 @@
 
     iamdb.zip    forms/<id>.jpg or .png, xml/<id>.xml, task/<list>.txt
     matlab.zip   emnist-byclass.mat
-    corpus.txt   sentences in ASCII, one a line
+    corpus.txt   sentences, one a line
     ondb.zip     lines of on-line handwriting as `textrec.datasets.strokes` describes them; none where a source has none
     ground_truth.zip    <name>/ for each of `data.ground_truth`, with all that is in it but for hidden files
+    fonts.zip    the fonts of `data.fonts`, each under its bare name; none where that names none
 
 Members are untouched, stored, sorted by name, with fixed dates: the bytes depend on the contents alone.
 """
@@ -13,7 +14,7 @@ import contextlib
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
@@ -50,10 +51,13 @@ ALL_OF_A_KIND = (".mat", ".npy")  # members that hold what others have in thousa
 SAMPLE_TRUTH = "letters.zip"
 LAYOUTS = COURSE | ORIGINALS | EMNIST | BROWN | PACKED_STROKES | STROKES
 
+FONTS = re.compile(r"(?:.*/)?([^/.][^/]*\.(?:ttf|otf|woff|woff2))", re.IGNORECASE)
+
 IAM_HOME = "https://fki.tic.heia-fr.ch/databases/iam-handwriting-database"
 EMNIST_HOME = "https://www.nist.gov/itl/products-and-services/emnist-dataset"
 NO_STROKES = f"no lines, for there is neither {', '.join(PACKED_STROKES)} nor {' and '.join(STROKES)}"
 NO_TRUTH = "no pages, for data.ground_truth names none"
+NO_FONTS = "no fonts, for data.fonts names none"
 ONDB_HOME = "https://fki.tic.heia-fr.ch/databases/iam-on-line-handwriting-database"
 
 
@@ -79,6 +83,10 @@ class DataParams(Params):
     """Archive name -> digest; checked where given, required for url."""
     ground_truth: list[Annotated[str, Field(pattern=r"^[^/\\.][^/\\]*$")]]
     """Names of transcribed pages beside the archives: zip files or, in `path`, folders too."""
+    fonts: str | None
+    """A folder or zip file of fonts: TTF, OTF, WOFF, WOFF2, in whatever folders below; null: none."""
+    corpus: list[str]
+    """Text files for lines that are drawn, UTF-8, a sentence or a paragraph a line; none: Brown, else the sample's."""
     max_unpacked_gib: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     """An archive that unpacks to more is refused."""
     max_member_mib: Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -132,7 +140,7 @@ class Brought(NamedTuple):
 
 
 def bring(params: DataParams, raw: Path) -> Brought:
-    """Write iamdb.zip, matlab.zip, corpus.txt, ondb.zip and ground_truth.zip to the folder `raw`.
+    """Write iamdb.zip, matlab.zip, corpus.txt, ondb.zip, ground_truth.zip and fonts.zip to the folder `raw`.
 
     IAM is the course archive where it is there, else the original downloads, of which none may be missing; likewise
     IAM-OnDB, which may be missing as a whole.
@@ -181,25 +189,29 @@ def bring(params: DataParams, raw: Path) -> Brought:
                 raise TextrecError(f"{folder / name}: no member is IAM-OnDB's; get it anew from {ONDB_HOME}")
             if name in PACKED_STROKES:
                 _require(part, [f"{array}.npy" for array in ARRAYS], folder / name)
-        sentences = _sample_sentences() if brown is None else _brown_sentences(brown, folder / "brown.zip")
+        sentences, origin = _corpus(params.corpus, brown, folder / "brown.zip")
+        fonts = _fonts(params, stack, raw)
         with (
             atomic(raw / "iamdb.zip") as pages,
             atomic(raw / "matlab.zip") as glyphs,
             atomic(raw / "corpus.txt") as text,
             atomic(raw / "ondb.zip") as lines,
             atomic(raw / "ground_truth.zip") as transcribed,
+            atomic(raw / "fonts.zip") as faces,
         ):
             write_zip(pages, iam, description="iamdb.zip")
             write_zip(glyphs, emnist, description="matlab.zip")
             write_zip(lines, _merge(strokes.values()), description="ondb.zip")
             write_zip(transcribed, truth, description="ground_truth.zip")
-            text.write_text("".join(f"{sentence}\n" for sentence in sentences), encoding="ascii", newline="\n")
+            write_zip(faces, fonts, description="fonts.zip")
+            text.write_text("".join(f"{sentence}\n" for sentence in sentences), encoding="utf-8", newline="\n")
     lines = [
         f"iamdb.zip: {counts['forms']} forms and {counts['xml']} XML files from {_listing(found)}",
         f"matlab.zip: emnist-byclass.mat, {emnist['emnist-byclass.mat'].size / 2**20:.1f} MiB",
-        f"corpus.txt: {len(sentences)} sentences from {'the sample text' if brown is None else 'brown.zip'}",
+        f"corpus.txt: {len(sentences)} sentences from {origin}",
         f"ondb.zip: {' and '.join(f'{len(part)} members of {name}' for name, part in strokes.items()) or NO_STROKES}",
         f"ground_truth.zip: {f'{len(truth)} files from {_listing(params.truths)}' if truth else NO_TRUTH}",
+        f"fonts.zip: {f'{len(fonts)} fonts from {params.fonts}' if fonts else NO_FONTS}",
     ]
     return Brought(lines, archives)
 
@@ -348,7 +360,40 @@ SOURCES: dict[str, Callable[[DataParams, Path], contextlib.AbstractContextManage
 }
 
 
-# ---- the corpus ----
+# ---- fonts and the corpus ----
+
+
+def _fonts(params: DataParams, stack: contextlib.ExitStack, raw: Path) -> dict[str, Member]:
+    """The fonts by their bare names."""
+    if params.fonts is None:
+        return {}
+    path = Path(params.fonts)
+    if not path.exists():
+        raise TextrecError(f"data.fonts: {path} not found; `make fonts` fills data/fonts")
+    members = stack.enter_context(open_members(path, scratch=raw, max_unpacked_gib=params.max_unpacked_gib))
+    matches = ((FONTS.fullmatch(member.name), member) for member in members)
+    if fonts := _merge({match[1]: member} for match, member in matches if match):
+        return fonts
+    raise TextrecError(f"data.fonts: {path} holds no TTF, OTF, WOFF or WOFF2 file; `make fonts` fills data/fonts")
+
+
+def _corpus(files: list[str], brown: dict[str, Member] | None, archive: Path) -> tuple[Sequence[str], str]:
+    """The sentences or paragraphs, and where they are from."""
+    if files:
+        return [line for file in files for line in _lines(Path(file))], _listing(files)
+    if brown is None:
+        return _sample_sentences(), "the sample text"
+    return _brown_sentences(brown, archive), archive.name
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except FileNotFoundError:
+        raise TextrecError(f"data.corpus: {path} not found") from None
+    except UnicodeDecodeError as error:
+        raise TextrecError(f"data.corpus: {path}: not UTF-8 text ({error}); save it as UTF-8") from None
+    return [line for line in lines if line.strip()]
 
 
 def _sample_sentences() -> tuple[str, ...]:

@@ -21,6 +21,7 @@ The bytes depend on the samples and their order alone: no timestamps, no compres
 
 import itertools
 import sys
+from array import array
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -55,7 +56,7 @@ def write_samples(
 ) -> None:
     """Write (split, sample) pairs in their order; the file appears under its name once all are written.
 
-    Memory holds the packed file, and no image twice.
+    Memory holds texts and sizes, and a chunk of pixels of each split.
     Raises TextrecError on a character outside `characters`, an id that stands twice in a split, and a split without
     samples other than those that `may_be_empty`.
     """
@@ -66,11 +67,11 @@ def write_samples(
         for split, sample in samples:
             if unknown := charset.unknown(sample.text):
                 raise TextrecError(f"{path}: {sample.id}: {unknown!r} is not in the charset {characters!r}")
-            if sample.id in groups[split].samples:
+            if sample.id in groups[split].ids:
                 raise TextrecError(f"{path}: id {sample.id} stands twice in split {split}; ids must be unique")
             groups[split].add(sample)
         for split, group in groups.items():
-            if not group.samples and split not in may_be_empty:
+            if not group.ids and split not in may_be_empty:
                 raise TextrecError(f"{path}: split {split} is empty; look at what was dropped on the way to it")
             group.finish()
 
@@ -97,21 +98,30 @@ def known_samples(
 
 
 class _SplitWriter:
-    """The datasets of one group; pixels go to the file a whole chunk at a time."""
+    """The datasets of one group; pixels go to the file a whole chunk at a time, all else is small and kept packed."""
 
     def __init__(self, group: h5py.Group) -> None:
         self._group = group
         self._pixels = group.create_dataset("pixels", (0,), np.uint8, maxshape=(None,), chunks=(CHUNK,))
         self._buffer = [np.zeros(0, np.uint8)]
         self._buffered = 0
-        self._shapes: list[tuple[int, int]] = []
-        self.samples: dict[str, Sample] = {}  # by id, without their images
+        self.ids: set[str] = set()
+        self._columns = {name: array("i") for name in ARRAYS if name not in ("pixels", "offset")}
+        self._texts: dict[str, list[bytes]] = {name: [] for name in TEXTS}
 
     def add(self, sample: Sample) -> None:
-        self._shapes.append(sample.image.shape)
         self._buffer.append(sample.image.ravel())
         self._buffered += sample.image.size
-        self.samples[sample.id] = replace(sample, image=_NO_IMAGE)
+        self.ids.add(sample.id)
+        columns = self._columns
+        columns["height"].append(sample.image.shape[0])
+        columns["width"].append(sample.image.shape[1])
+        columns["listed"].append(sample.listed)
+        for name, ranges in (("word", sample.words), ("line", sample.lines)):
+            columns[f"{name}s"].extend(itertools.chain.from_iterable(ranges))
+            columns[f"{name}_count"].append(len(ranges))
+        for name in TEXTS:
+            self._texts[name].append(getattr(sample, name).encode())
         if self._buffered >= CHUNK:
             self._flush(self._buffered // CHUNK * CHUNK)
 
@@ -125,30 +135,15 @@ class _SplitWriter:
 
     def finish(self) -> None:
         self._flush(self._buffered)
-        shapes = np.array(self._shapes, np.int64).reshape(-1, 2)
-        sizes = shapes.prod(axis=1)
-        samples = self.samples.values()
-        words = [word for sample in samples for word in sample.words]
-        lines = [line for sample in samples for line in sample.lines]
-        columns: dict[str, Any] = {
-            "offset": np.cumsum(sizes) - sizes,
-            "height": shapes[:, 0].astype(np.int32),
-            "width": shapes[:, 1].astype(np.int32),
-            "listed": np.array([sample.listed for sample in samples], np.uint8),
-            "words": np.array(words, np.int32).reshape(-1, 2),
-            "word_count": np.array([len(sample.words) for sample in samples], np.int32),
-            "lines": np.array(lines, np.int32).reshape(-1, 2),
-            "line_count": np.array([len(sample.lines) for sample in samples], np.int32),
-        }
-        for name, column in columns.items():
-            self._group.create_dataset(name, data=column)
-        for name in TEXTS:  # of fixed length: what HDF5 pads with is then known
-            values = [getattr(sample, name).encode() for sample in samples]
+        columns: dict[str, Any] = {name: np.array(column, np.int32) for name, column in self._columns.items()}
+        sizes = columns["height"].astype(np.int64) * columns["width"]
+        columns["listed"] = columns["listed"].astype(np.uint8)
+        columns |= {name: columns[name].reshape(-1, 2) for name in ("words", "lines")}
+        for name in ARRAYS[1:]:
+            self._group.create_dataset(name, data=np.cumsum(sizes) - sizes if name == "offset" else columns[name])
+        for name, values in self._texts.items():  # of fixed length: what HDF5 pads with is then known
             kind = h5py.string_dtype("utf-8", max(map(len, values), default=0) or 1)
             self._group.create_dataset(name, data=np.array(values, kind))
-
-
-_NO_IMAGE = np.zeros((0, 0), np.uint8)
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ NO_STROKES = (
     "put ondb_strokes.npz, or lineStrokes-all.tar.gz and ascii-all.tar.gz, into data.path, "
     "then run `dvc repro -f -s download` and this again"
 )
+NO_FONTS = "name a folder of fonts in data.fonts (`make fonts` fills data/fonts), then `dvc repro draw_fonts`"
 
 
 class Batch(NamedTuple):
@@ -49,7 +50,9 @@ class TextImages(Dataset[Batch]):
     def __init__(self, split: Split, charset: Charset, config: ModelConfig) -> None:
         self.split = split
         if not len(split):
-            remedy = NO_STROKES if "ondb" in split.source else "metrics/ tells what was dropped on the way"
+            remedies = {"ondb": NO_STROKES, "font": NO_FONTS}
+            dropped = "metrics/ tells what was dropped on the way"
+            remedy = next((remedy for name, remedy in remedies.items() if name in split.source), dropped)
             raise TextrecError(f"{split.source}: no samples are left; {remedy}")
         if split.characters != charset.characters:
             raise TextrecError(

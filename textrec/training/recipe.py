@@ -38,6 +38,8 @@ class TrainParams(Params):
         "iam_and_ondb_lines",
         "corrected_lines",
         "page_lines",
+        "drawn_lines",
+        "font_lines",
         "iam_paragraphs",
         "synth_paragraphs",
         "iam_and_synth_paragraphs",
