@@ -161,11 +161,11 @@ def _word(text: str, hand: FontHand, rng: np.random.Generator) -> tuple[np.ndarr
     rows = np.arange(top, bottom, dtype=np.float32)[:, None] - BASE
     up = (rows - lift) / size + (BASE + 0.5)
     across = source.astype(np.float32) + rows * lean + 0.5
-    up += _bend(rng, up.shape) * np.float32(params.bend * BODY)
-    across += _bend(rng, up.shape) * np.float32(params.bend * BODY)
-    up = np.clip(up, 0, height - 1).astype(np.int32)
-    across = np.clip(across, 0, width - 1).astype(np.int32)
-    bent = straight.ravel()[up * width + across]
+    up += _bend(rng, up.shape, params.bend)
+    across += _bend(rng, up.shape, params.bend)
+    np.clip(up, 0, height - 1, out=up)
+    np.clip(across, 0, width - 1, out=across)
+    bent = straight.ravel()[up.astype(np.int32) * width + across.astype(np.int32)]
     columns = np.flatnonzero(bent.any(axis=0))
     return (bent[:, columns[0] : columns[-1] + 1] if columns.size else bent[:, :1]), int(top)
 
@@ -209,17 +209,17 @@ def _opened(path: str, size: float) -> ImageFont.FreeTypeFont:
 
 
 @lru_cache(maxsize=1)
-def _field() -> np.ndarray:
-    """A random field of standard deviation 1 that is smooth over GRAIN pixels, float32 (height, width)."""
+def _field(deviation: float) -> np.ndarray:
+    """A random field that is smooth over GRAIN pixels, float32 (height, width), of a standard deviation in bodies."""
     height, width = 2 * CANVAS, 64 * CANVAS
     points = np.random.Generator(np.random.PCG64(0)).standard_normal((height // GRAIN, width // GRAIN), np.float32)
     field = np.asarray(Image.fromarray(points).resize((width, height), Image.Resampling.BICUBIC))
-    return field / field.std()
+    return field * np.float32(deviation * BODY / field.std())
 
 
-def _bend(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+def _bend(rng: np.random.Generator, shape: tuple[int, ...], deviation: float) -> np.ndarray:
     """A part of the random field, float32 of a shape."""
-    field = _field()
+    field = _field(deviation)
     top, left = rng.integers(len(field) - shape[0]), rng.integers(max(1, field.shape[1] - shape[1]))
     part = field[top : top + shape[0], left : left + shape[1]]
     return part if part.shape == shape else np.pad(part, ((0, 0), (0, shape[1] - part.shape[1])), "wrap")

@@ -19,9 +19,9 @@ from textrec.base.runtime import TextrecError, parallel_map
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
-BODY = 64  # pixels from the top of an H to the foot of a p, as fonts are drawn: some three times as many as in a crop
-CANVAS, BASE = 136, 92  # rows that letters are drawn in, with room for flourishes, and the row that they stand on
-CAPITAL_BODY = 46  # pixels that capitals are high where there is nothing else: with as many pixels of a crop
+BODY = 56  # pixels from the top of an H to the foot of a p, as fonts are drawn: some three times as many as in a crop
+CANVAS, BASE = 120, 81  # rows that letters are drawn in, with room for flourishes, and the row that they stand on
+CAPITAL_BODY = 41  # pixels that capitals are high where there is nothing else: with as many pixels of a crop
 
 PROBE_SIZE = 200  # pixels an em
 PROBE = "munuaemnuhld"  # letters of one piece each, with no dots

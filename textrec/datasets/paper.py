@@ -172,7 +172,7 @@ def _paper(shape: tuple[int, int], params: PaperParams, rng: np.random.Generator
     level = params.darkest * rng.random() ** 2  # most is pale
     fine = rng.standard_normal(shape, np.float32)
     coarse = _smooth(rng.standard_normal((1 + height // 2, 1 + width // 2), np.float32), shape)
-    grain = params.texture * rng.random() ** 2 * 0.1 * (fine + 2 * coarse)
+    grain = params.texture * rng.random() ** 2 * 0.06 * (fine + 1.5 * coarse)
     return np.clip(level * (1 - params.texture * _uneven(shape, rng)) + grain, 0, 1)
 
 
