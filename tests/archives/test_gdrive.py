@@ -32,7 +32,7 @@ from stages.download import main
 from textrec.base.runtime import run
 run(main)
 """
-RAW = ["corpus.txt", "ground_truth.zip", "iamdb.zip", "matlab.zip", "ondb.zip"]
+RAW = ["corpus.txt", "fonts.zip", "ground_truth.zip", "iamdb.zip", "matlab.zip", "ondb.zip"]
 
 
 class Project:
