@@ -9,28 +9,11 @@ import numpy as np
 import pypdfium2
 import pytest
 from PIL import ExifTags, Image, ImageOps
-from text_images import LINE, text_image
+from text_images import HEIGHT, LINE, WORDS, likeness, line_crop, text_image
 
 from textrec.base.runtime import TextrecError
 from textrec.pages.pictures import MOST_PIXELS, gray, open_pictures
 from textrec.pages.text_area import prepare
-
-HEIGHT = 28
-
-
-WORDS = ["Jumping quickly, a wizard", "had boxed the lazy dogs", "of Peking; then he left", "by night for good reason"]
-
-
-def line_crop(image: Image.Image) -> np.ndarray:
-    crop = prepare(image, line_height=HEIGHT, paragraph=False)
-    assert crop.lines == 1
-    return crop.pixels
-
-
-def likeness(one: np.ndarray, two: np.ndarray) -> float:
-    """Correlation of two crops of one line, brought to the width of the first."""
-    other = np.asarray(Image.fromarray(two).resize(one.shape[::-1]))
-    return float(np.corrcoef(one.ravel(), other.ravel())[0, 1])
 
 
 def test_modes_of_images_come_to_the_same() -> None:

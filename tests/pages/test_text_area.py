@@ -4,29 +4,12 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageOps
 from scipy import ndimage
-from text_images import LINE, text_image
+from text_images import HEIGHT, LINE, WORDS, likeness, line_crop, text_image
 
 from textrec.datasets.crops import resample
 from textrec.pages.cutting import Strip
 from textrec.pages.pictures import gray
 from textrec.pages.text_area import prepare, prepare_line
-
-HEIGHT = 28
-
-
-WORDS = ["Jumping quickly, a wizard", "had boxed the lazy dogs", "of Peking; then he left", "by night for good reason"]
-
-
-def line_crop(image: Image.Image) -> np.ndarray:
-    crop = prepare(image, line_height=HEIGHT, paragraph=False)
-    assert crop.lines == 1
-    return crop.pixels
-
-
-def likeness(one: np.ndarray, two: np.ndarray) -> float:
-    """Correlation of two crops of one line, brought to the width of the first."""
-    other = np.asarray(Image.fromarray(two).resize(one.shape[::-1]))
-    return float(np.corrcoef(one.ravel(), other.ravel())[0, 1])
 
 
 def test_a_clean_scan_is_cut_as_the_datasets_are() -> None:

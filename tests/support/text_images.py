@@ -1,6 +1,12 @@
 """Pictures of text in a font, for what reads pictures."""
 
+import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+
+from textrec.pages.text_area import prepare
+
+HEIGHT = 28
+WORDS = ["Jumping quickly, a wizard", "had boxed the lazy dogs", "of Peking; then he left", "by night for good reason"]
 
 
 def line(text: str = "handwriting", *, size: int = 40, ink: int = 40, paper: int = 245) -> Image.Image:
@@ -21,4 +27,17 @@ def text_image(lines: list[str], *, size: int = 44, margin: int = 60, paper: int
     return image
 
 
-LINE = text_image(["Jumping quickly, a wizard"])
+LINE = text_image(WORDS[:1])
+
+
+def line_crop(image: Image.Image) -> np.ndarray:
+    """What is read of a picture of one line, HEIGHT pixels high."""
+    crop = prepare(image, line_height=HEIGHT, paragraph=False)
+    assert crop.lines == 1
+    return crop.pixels
+
+
+def likeness(one: np.ndarray, two: np.ndarray) -> float:
+    """Correlation of two crops of one line, brought to the width of the first."""
+    other = np.asarray(Image.fromarray(two).resize(one.shape[::-1]))
+    return float(np.corrcoef(one.ravel(), other.ravel())[0, 1])
