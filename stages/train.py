@@ -24,7 +24,7 @@ def main() -> None:
     from textrec.network.model import ModelConfig
     from textrec.network.trained import TrainedModel
     from textrec.training.augmentation import augmentation_sheet
-    from textrec.training.recombination import RecombinedImages
+    from textrec.training.recombination import TrainingImages
     from textrec.training.runs import LIVE, finish, fit, run_folder
     from textrec.training.tracking import publish
     from textrec.training.transfer import begin_with
@@ -45,8 +45,8 @@ def main() -> None:
     if params.init != NOTHING:
         rank_zero_only(print)(begin_with(trained, params.init), file=sys.stderr)
     images = {"train": TextImages(train, charset, config), "val": TextImages(val, charset, config)}
-    if params.recombine and not params.overfit_batches:
-        images["train"] = RecombinedImages(train, charset, config, recombine=params.recombine, seed=params.seed)
+    if not params.overfit_batches:
+        images["train"] = TrainingImages(train, charset, config, recombine=params.recombine, seed=params.seed)
     rank_zero_only(augmentation_sheet)("reports/augmentation.png", train, params.augment)
     folder = run_folder(params, config, data)
     measures = fit(trained, params, **images, folder=folder)

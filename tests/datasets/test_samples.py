@@ -14,7 +14,6 @@ from textrec.base.runtime import TextrecError
 from textrec.datasets.samples import (
     CHUNK,
     contact_sheet,
-    mix_samples,
     read_split,
     write_samples,
     write_training_samples,
@@ -28,7 +27,7 @@ def sample(name, height=28, width=60, **changes):
 
 SAMPLES = [
     ("train", sample("a", width=40, words=((0, 10), (-1, -1), (20, 40)))),
-    ("test", sample("a", height=56, text="two\nlines", writer="", lines=((0, 30), (25, 56)))),
+    ("test", sample("a", height=56, text="two\nlines", writer="", lines=((0, 30), (25, 56)), share=2.5)),
     ("val", sample("b", height=1, width=1, text="", listed=False)),
     ("train", sample("c", height=999, width=1500, text="é & ß", writer="ü")),  # more than a chunk
     ("train", sample("d")),
@@ -51,6 +50,15 @@ def test_samples_come_back_as_they_were_written(tmp_path):
             assert one.image.dtype == np.uint8
             assert (one.image == two.image).all()
             assert replace(one, image=None) == replace(two, image=None)  # type: ignore[arg-type]
+
+
+def test_pixels_are_mapped_from_the_file(tmp_path):
+    write(tmp_path / "s.h5")
+    read = read_split(tmp_path / "s.h5", "train")
+    assert isinstance(read.pixels, np.memmap)
+    assert isinstance(read.image(1).base, np.memmap)
+    with pytest.raises(ValueError, match="read-only"):
+        read.image(1)[0, 0] = 1
 
 
 def test_many_chunks_are_packed_end_to_end(tmp_path):
@@ -105,22 +113,6 @@ def test_a_split_may_be_empty_where_the_writer_says_so(tmp_path):
         write_samples(path, rest[:1], **options, may_be_empty=("train",))
 
 
-def test_a_mixture_trains_on_both_and_is_measured_on_the_real_ones(tmp_path):
-    real, made, mixed = (tmp_path / f"{name}.h5" for name in ("real", "made", "mixed"))
-    write(real)
-    options = {"source": "made", "line_height": 28, "characters": CHARACTERS}
-    others = [(split, sample(f"new {split}", text="new")) for split in SPLITS]
-    write_samples(made, [*others, ("train", sample("x", text="new"))], **options)
-    mix_samples(mixed, real, made, source="both")
-    assert read_split(mixed, "train").id == ["a", "c", "d", "new train", "x"]
-    assert read_split(mixed, "train").source == "both"
-    for split in ("val", "test"):
-        assert list(read_split(mixed, split).pixels) == list(read_split(real, split).pixels)
-    write_samples(made, others[1:], **options, may_be_empty=("train",))
-    mix_samples(mixed, real, made, source="both")
-    assert [len(read_split(mixed, split)) for split in SPLITS] == [0, 1, 1]
-
-
 def test_none_to_train_on_is_an_error_where_there_must_be_some(tmp_path):
     write(tmp_path / "real.h5")
     with pytest.raises(TextrecError, match=r"made.h5: split train is empty"):
@@ -160,7 +152,7 @@ def test_a_file_that_is_missing_damaged_or_of_another_format_is_named(tmp_path):
         read_split(path, "train")
     with h5py.File(path, "r+") as file:
         file.attrs["format"] = 99
-    with pytest.raises(TextrecError, match=r"samples\.h5: sample format 99, this version reads 2"):
+    with pytest.raises(TextrecError, match=r"samples\.h5: sample format 99, this version reads 3"):
         read_split(path, "train")
 
 

@@ -6,7 +6,7 @@ import pytest
 from charsets import CHARSET_YAML
 from pen_strokes import LINES, ZIGZAG, packed, write_ondb, xml
 
-from stages import draw_ondb, mix_lines
+from stages import draw_ondb
 from textrec.base.charset import LINE_CHARACTERS, Charset
 from textrec.base.params import load, validate
 from textrec.base.records import Form, Line, Sample, write_forms
@@ -303,18 +303,13 @@ def project(tmp_path, monkeypatch):
 
 def test_drawn_lines_train_and_real_ones_measure(project):
     draw_ondb.main()
-    mix_lines.main()
     made = read_split("data/processed/ondb_lines.h5", "train")
     assert made.id == ["ondb-b01-000-01", "ondb-b01-000-02", "ondb-b02-111z-01"]
     assert made.text == ["first of these lines", "Mr. Smith's", "another text"]
     assert set(made.height) == {28}
-    mixed = read_split("data/processed/iam_and_ondb_lines.h5", "train")
-    assert mixed.id == ["train-0", "train-1", *made.id]
-    assert (mixed.source, mixed.line_height, mixed.characters) == ("iam_and_ondb_lines", 28, LINE_CHARACTERS)
-    for name in ("ondb_lines", "iam_and_ondb_lines"):
-        for split in ("val", "test"):
-            real, copied = (read_split(f"data/processed/{file}.h5", split) for file in ("iam_lines", name))
-            assert (copied.id, copied.pixels.tobytes()) == (real.id, real.pixels.tobytes())
+    for split in ("val", "test"):
+        real, copied = (read_split(f"data/processed/{name}.h5", split) for name in ("iam_lines", "ondb_lines"))
+        assert (copied.id, copied.pixels.tobytes()) == (real.id, real.pixels.tobytes())
     report = (project / "metrics/ondb.json").read_text()
     assert '"drawn": 3' in report
     assert (project / "reports/ondb_lines.png").exists()
@@ -326,10 +321,7 @@ def test_drawn_lines_train_and_real_ones_measure(project):
 def test_without_on_line_handwriting_there_is_nothing_to_train_on(project):
     write_ondb(project / "data/raw/ondb.zip", {})
     draw_ondb.main()
-    mix_lines.main()
-    for name in ("ondb_lines", "iam_and_ondb_lines"):
-        assert len(read_split(f"data/processed/{name}.h5", "train")) == 0
-        assert len(read_split(f"data/processed/{name}.h5", "test")) == 2
+    assert [len(read_split("data/processed/ondb_lines.h5", split)) for split in ("train", "test")] == [0, 2]
 
 
 def test_params_file_in_git_is_valid(pytestconfig):

@@ -44,8 +44,8 @@ def test_every_sample_comes_once_an_epoch(split: Split, shuffle: bool) -> None:
 def test_processes_that_train_together_share_each_batch(
     split: Split, monkeypatch: pytest.MonkeyPatch, samples: int, shuffle: bool
 ) -> None:
+    monkeypatch.setattr(Split, "__len__", lambda _: samples)
     buckets = Buckets(TextImages(split, CHARSET, config()), 8, shuffle=shuffle, seed=1)
-    buckets._images.area = buckets._images.area[:samples]
     monkeypatch.setattr(Buckets, "POOL", 3)
     monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
     monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
@@ -83,7 +83,14 @@ def test_the_loader_gives_batches(split: Split) -> None:
 
 @pytest.mark.parametrize(
     ("source", "message"),
-    [("a", "a: no samples are left; metrics/"), ("ondb_lines", "ondb_lines: no samples .* put ondb_strokes.npz")],
+    [
+        ("a", "a: no samples are left; metrics/"),
+        ("ondb_lines", "ondb_lines: no samples .* put ondb_strokes.npz"),
+        ("mine: font_lines", "mine: font_lines: no samples .* name a folder of fonts"),
+        ("iam_lines", "iam_lines: no samples .* put iamdb.zip"),
+        ("synth_paragraphs", "synth_paragraphs: no samples .* put iamdb.zip"),
+        ("emnist_lines", "emnist_lines: no samples .* put matlab.zip"),
+    ],
 )
 def test_a_split_without_samples_is_refused(split: Split, source: str, message: str) -> None:
     with pytest.raises(TextrecError, match=message):

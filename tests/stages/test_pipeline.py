@@ -15,9 +15,7 @@ from repository import ROOT
 DATA_STAGES = ["download", "parse_iam", "crop_lines", "crop_paragraphs", "extract_emnist", "synth_lines"]
 DATA_STAGES += [
     "synth_paragraphs",
-    "mix_paragraphs",
     "draw_ondb",
-    "mix_lines",
     "import_pages",
     "draw_hands",
     "draw_fonts",

@@ -6,7 +6,7 @@ import pytest
 from networks import CHARSET, config, sample, split_of
 
 from textrec.datasets.samples import Split
-from textrec.training.recombination import Recombination, RecombinedImages
+from textrec.training.recombination import Recombination, TrainingImages
 
 
 def brightness(text: str) -> list[int]:
@@ -34,12 +34,12 @@ def words(tmp_path: Path) -> Split:
 
 
 def test_recombined_lines_show_their_text_and_are_as_wide_as_the_sampler_thinks(words: Split) -> None:
-    images = RecombinedImages(words, CHARSET, config(), recombine=1.0, seed=1)
+    images = TrainingImages(words, CHARSET, config(), recombine=1.0, seed=1)
     seen = set()
     for epoch in range(20):
         images.set_epoch(epoch)
         batch = images[list(range(6))]
-        assert batch.sizes.prod(1).tolist() == images.area.tolist()
+        assert batch.sizes.prod(1).tolist() == images.areas(np.arange(6)).tolist()
         for image, size, tokens in zip(batch.images, batch.sizes, batch.tokens, strict=True):
             text = CHARSET.decode(tokens[1:].tolist())
             seen.add(text)
@@ -82,7 +82,7 @@ def test_paragraphs_are_stacked_anew_from_recombined_lines_at_their_own_distance
                 x += 4
         samples.append(replace(item, words=tuple(ranges), lines=((0, 28), (26, 56))))
     split = split_of(tmp_path / "p.h5", samples)
-    images = RecombinedImages(split, CHARSET, config(), recombine=1.0, seed=1)
+    images = TrainingImages(split, CHARSET, config(), recombine=1.0, seed=1)
     seen = set()
     for epoch in range(20):
         images.set_epoch(epoch)
@@ -102,9 +102,9 @@ def test_paragraphs_are_stacked_anew_from_recombined_lines_at_their_own_distance
 
 
 def test_recombination_is_anew_every_epoch_and_repeats_with_the_seed(words: Split) -> None:
-    one, two = (RecombinedImages(words, CHARSET, config(), recombine=0.5, seed=1) for _ in range(2))
+    one, two = (TrainingImages(words, CHARSET, config(), recombine=0.5, seed=1) for _ in range(2))
 
-    def texts(images: RecombinedImages) -> list[list[int]]:
+    def texts(images: TrainingImages) -> list[list[int]]:
         return images[list(range(6))].tokens.tolist()
 
     assert texts(one) == texts(two)
@@ -112,3 +112,36 @@ def test_recombination_is_anew_every_epoch_and_repeats_with_the_seed(words: Spli
     assert texts(one) != texts(two)
     two.set_epoch(1)
     assert texts(one) == texts(two)
+
+
+def test_shares_say_how_often_an_epoch_sees_a_sample(tmp_path: Path) -> None:
+    shares = [0.25] * 8 + [1.0, 3.0, 2.5, 2.5]
+    samples = [replace(sample(f"s-{i}", "ab", width=30 + i), share=share) for i, share in enumerate(shares)]
+    split = split_of(tmp_path / "s.h5", samples)
+    images = TrainingImages(split, CHARSET, config(), recombine=0.0)
+    seen = []
+    for epoch in range(20):
+        images.set_epoch(epoch)
+        batch = images[list(range(len(images)))]
+        assert batch.sizes[:, 1].tolist() == (30 + batch.indices).tolist()
+        counts = np.bincount(batch.indices, minlength=12)
+        assert counts.sum() == len(images) == 11
+        assert all(abs(count - share) < 1 for count, share in zip(counts, shares, strict=True))
+        seen.append(counts)
+    assert len({tuple(counts) for counts in seen}) > 10
+    assert np.mean(seen, axis=0) == pytest.approx(shares, abs=0.35)
+
+
+def test_a_sample_that_is_seen_several_times_is_made_anew_each_time(words: Split) -> None:
+    images = TrainingImages(replace(words, share=words.share * 5), CHARSET, config(), recombine=1.0, seed=1)
+    batch = images[list(range(30))]
+    assert np.bincount(batch.indices).tolist() == [5] * 6
+    of_first = {tuple(tokens) for tokens in batch.tokens[batch.indices == 0].tolist()}
+    assert len(of_first) > 2
+
+
+def test_what_stands_at_an_index_does_not_depend_on_what_was_asked_for_before(words: Split) -> None:
+    one, two = (TrainingImages(words, CHARSET, config(), recombine=0.5, seed=1) for _ in range(2))
+    one.areas(np.array([0, 2, 4]))
+    for index in range(6):
+        assert all((a == b).all() for a, b in zip(one[[index]], two[[index]], strict=True))

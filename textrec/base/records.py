@@ -82,6 +82,7 @@ class Sample:
         empty where none is known.
     lines: for each line of `text` its y-range [top, bottom) in the image; empty where it is not known.
     listed: whether the official task list names it.
+    share: how often an epoch of training sees it, on average.
     """
 
     id: str
@@ -91,6 +92,7 @@ class Sample:
     words: tuple[tuple[int, int], ...] = ()
     lines: tuple[tuple[int, int], ...] = ()
     listed: bool = True
+    share: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

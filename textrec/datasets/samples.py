@@ -2,7 +2,7 @@
 
 One group per split (train, val, test). Images have their own sizes and are packed end to end:
 
-    pixels      uint8 (N,)       white ink on black, row by row, image after image
+    pixels      uint8 (N,)       white ink on black, row by row, image after image; contiguous, so that it can be mapped
     offset      int64 (n,)       where each image begins in `pixels`
     height      int32 (n,)       pixels
     width       int32 (n,)       pixels
@@ -10,6 +10,7 @@ One group per split (train, val, test). Images have their own sizes and are pack
     id          UTF-8 (n,)
     writer      UTF-8 (n,)
     listed      uint8 (n,)       1 where the official task list names the sample
+    share       float32 (n,)     how often an epoch of training sees the sample, on average
     words       int32 (m, 2)     x-ranges [start, end) of the blank-separated words, (-1, -1) where unknown
     word_count  int32 (n,)       how many rows of `words` belong to each sample
     lines       int32 (k, 2)     y-ranges [top, bottom) of the lines of text, where known
@@ -19,14 +20,18 @@ Root attributes: `format` (version), `line_height` (pixels), `source`, `characte
 The bytes depend on the samples and their order alone: no timestamps, no compression library, no padding.
 """
 
+import contextlib
 import itertools
+import os
 import sys
+import tempfile
 from array import array
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import h5py
 import numpy as np
@@ -38,11 +43,18 @@ from textrec.base.charset import Charset, CharsetParams
 from textrec.base.records import SPLITS, Sample
 from textrec.base.runtime import TextrecError, atomic
 
-FORMAT = 2
+FORMAT = 3
 TEXTS = ("text", "id", "writer")
-ARRAYS = ("pixels", "offset", "height", "width", "listed", "words", "word_count", "lines", "line_count")
+COLUMNS = {
+    "height": "i",
+    "width": "i",
+    "listed": "B",
+    "share": "f",
+}  # of which each sample has one value, with its type
+RANGES = ("word", "line")
+ARRAYS = ("offset", *COLUMNS, "words", "word_count", "lines", "line_count")
 UNKNOWN_REMEDY = "add it to charset.characters, change it by charset.normalize, or set charset.on_unknown to skip"
-CHUNK = 1 << 20  # bytes of pixels in a chunk of the file; also how much is buffered before writing
+CHUNK = 1 << 20  # bytes of pixels that are copied at a time
 
 
 def write_samples(
@@ -56,24 +68,25 @@ def write_samples(
 ) -> None:
     """Write (split, sample) pairs in their order; the file appears under its name once all are written.
 
-    Memory holds texts and sizes, and a chunk of pixels of each split.
+    Memory holds texts and sizes; pixels wait in a file without a name beside it, until it is known how many there are.
     Raises TextrecError on a character outside `characters`, an id that stands twice in a split, and a split without
     samples other than those that `may_be_empty`.
     """
     charset = Charset(characters)
-    with hdf5.create(path) as file:
+    with hdf5.create(path) as file, contextlib.ExitStack() as stack:
         file.attrs.update(format=FORMAT, line_height=line_height, source=source, characters=characters)
-        groups = {split: _SplitWriter(file.create_group(split)) for split in SPLITS}
+        spools = {split: stack.enter_context(tempfile.TemporaryFile(dir=Path(path).parent)) for split in SPLITS}
+        writers = {split: _SplitWriter(spool) for split, spool in spools.items()}
         for split, sample in samples:
             if unknown := charset.unknown(sample.text):
                 raise TextrecError(f"{path}: {sample.id}: {unknown!r} is not in the charset {characters!r}")
-            if sample.id in groups[split].ids:
+            if sample.id in writers[split].ids:
                 raise TextrecError(f"{path}: id {sample.id} stands twice in split {split}; ids must be unique")
-            groups[split].add(sample)
-        for split, group in groups.items():
-            if not group.ids and split not in may_be_empty:
+            writers[split].add(sample)
+        for split, writer in writers.items():
+            if not writer.ids and split not in may_be_empty:
                 raise TextrecError(f"{path}: split {split} is empty; look at what was dropped on the way to it")
-            group.finish()
+            writer.write(file.create_group(split))
 
 
 def known_samples(
@@ -98,58 +111,56 @@ def known_samples(
 
 
 class _SplitWriter:
-    """The datasets of one group; pixels go to the file a whole chunk at a time, all else is small and kept packed."""
+    """The samples of one group until all are there: pixels in the file `spool`, all else is small and kept packed."""
 
-    def __init__(self, group: h5py.Group) -> None:
-        self._group = group
-        self._pixels = group.create_dataset("pixels", (0,), np.uint8, maxshape=(None,), chunks=(CHUNK,))
-        self._buffer = [np.zeros(0, np.uint8)]
-        self._buffered = 0
+    def __init__(self, spool: IO[bytes]) -> None:
+        self._spool = spool
         self.ids: set[str] = set()
-        self._columns = {name: array("i") for name in ARRAYS if name not in ("pixels", "offset")}
-        self._texts: dict[str, list[bytes]] = {name: [] for name in TEXTS}
+        self._columns = {name: array(kind) for name, kind in COLUMNS.items()}
+        self._ranges = {name: (array("i"), array("i")) for name in RANGES}  # all, and how many of each sample
+        self._texts = {name: (bytearray(), array("i")) for name in TEXTS}  # likewise
 
     def add(self, sample: Sample) -> None:
-        self._buffer.append(sample.image.ravel())
-        self._buffered += sample.image.size
+        self._spool.write(sample.image.tobytes())
         self.ids.add(sample.id)
-        columns = self._columns
-        columns["height"].append(sample.image.shape[0])
-        columns["width"].append(sample.image.shape[1])
-        columns["listed"].append(sample.listed)
-        for name, ranges in (("word", sample.words), ("line", sample.lines)):
-            columns[f"{name}s"].extend(itertools.chain.from_iterable(ranges))
-            columns[f"{name}_count"].append(len(ranges))
-        for name in TEXTS:
-            self._texts[name].append(getattr(sample, name).encode())
-        if self._buffered >= CHUNK:
-            self._flush(self._buffered // CHUNK * CHUNK)
+        height, width = sample.image.shape
+        values = {"height": height, "width": width, "listed": sample.listed, "share": sample.share}
+        for name, column in self._columns.items():
+            column.append(values[name])
+        for (places, counts), ranges in zip(self._ranges.values(), (sample.words, sample.lines), strict=True):
+            places.extend(itertools.chain.from_iterable(ranges))
+            counts.append(len(ranges))
+        for name, (packed, lengths) in self._texts.items():
+            encoded = getattr(sample, name).encode()
+            packed.extend(encoded)
+            lengths.append(len(encoded))
 
-    def _flush(self, size: int) -> None:
-        pixels = np.concatenate(self._buffer)
-        written = len(self._pixels)
-        self._pixels.resize((written + size,))
-        self._pixels[written:] = pixels[:size]
-        self._buffer = [pixels[size:].copy()]
-        self._buffered = len(pixels) - size
-
-    def finish(self) -> None:
-        self._flush(self._buffered)
-        columns: dict[str, Any] = {name: np.array(column, np.int32) for name, column in self._columns.items()}
+    def write(self, group: h5py.Group) -> None:
+        size = self._spool.seek(0, os.SEEK_END)
+        self._spool.seek(0)
+        pixels = group.create_dataset("pixels", (size,), np.uint8)
+        for start in range(0, size, CHUNK):
+            part = np.frombuffer(self._spool.read(CHUNK), np.uint8)
+            pixels[start : start + len(part)] = part
+        columns = {name: np.asarray(column) for name, column in self._columns.items()}
         sizes = columns["height"].astype(np.int64) * columns["width"]
-        columns["listed"] = columns["listed"].astype(np.uint8)
-        columns |= {name: columns[name].reshape(-1, 2) for name in ("words", "lines")}
-        for name in ARRAYS[1:]:
-            self._group.create_dataset(name, data=np.cumsum(sizes) - sizes if name == "offset" else columns[name])
-        for name, values in self._texts.items():  # of fixed length: what HDF5 pads with is then known
-            kind = h5py.string_dtype("utf-8", max(map(len, values), default=0) or 1)
-            self._group.create_dataset(name, data=np.array(values, kind))
+        columns = {"offset": np.cumsum(sizes) - sizes, **columns}
+        for name, (places, counts) in self._ranges.items():
+            columns |= {f"{name}s": np.asarray(places).reshape(-1, 2), f"{name}_count": np.asarray(counts)}
+        for name in ARRAYS:
+            group.create_dataset(name, data=columns[name])
+        for name, (packed, lengths) in self._texts.items():  # of fixed length: what HDF5 pads with is then known
+            kind = h5py.string_dtype("utf-8", max(lengths, default=0) or 1)
+            ends = np.cumsum(lengths, dtype=np.int64)
+            texts = (bytes(packed[end - length : end]) for end, length in zip(ends.tolist(), lengths, strict=True))
+            group.create_dataset(name, data=np.fromiter(texts, kind, len(lengths)))
 
 
 @dataclass(frozen=True)
 class Split:
-    """One split of a sample file in memory; fields as in the file, texts as lists of str.
+    """One split of a sample file; fields as in the file, texts as lists of str.
 
+    `pixels` is mapped, not read: memory holds what was looked at last, and gives it up where it is short.
     `line_height` (pixels), `source` and `characters` are those of the whole file.
     """
 
@@ -158,6 +169,7 @@ class Split:
     height: np.ndarray
     width: np.ndarray
     listed: np.ndarray
+    share: np.ndarray
     words: np.ndarray
     word_count: np.ndarray
     lines: np.ndarray
@@ -172,34 +184,45 @@ class Split:
     def __len__(self) -> int:
         return len(self.offset)
 
+    @cached_property
+    def _word_end(self) -> np.ndarray:
+        return np.cumsum(self.word_count)
+
+    @cached_property
+    def _line_end(self) -> np.ndarray:
+        return np.cumsum(self.line_count)
+
     def image(self, index: int) -> np.ndarray:
         """The image of a sample, uint8 (height, width), white ink on black; a view on `pixels`."""
         height, width = int(self.height[index]), int(self.width[index])
         start = int(self.offset[index])
         return self.pixels[start : start + height * width].reshape(height, width)
 
+    def word_ranges(self, index: int) -> np.ndarray:
+        """The rows of `words` of a sample, int32 (words, 2)."""
+        return self.words[self._word_end[index] - self.word_count[index] : self._word_end[index]]
+
+    def line_ranges(self, index: int) -> np.ndarray:
+        """The rows of `lines` of a sample, int32 (lines, 2)."""
+        return self.lines[self._line_end[index] - self.line_count[index] : self._line_end[index]]
+
     def samples(self) -> Iterator[Sample]:
         """The samples in their order; images are views on `pixels`."""
-        words, lines = (_ragged(*columns) for columns in ((self.words, self.word_count), (self.lines, self.line_count)))
         for index in range(len(self)):
             yield Sample(
                 id=self.id[index],
                 text=self.text[index],
                 writer=self.writer[index],
                 image=self.image(index),
-                words=words[index],
-                lines=lines[index],
+                words=tuple(map(tuple, self.word_ranges(index).tolist())),
+                lines=tuple(map(tuple, self.line_ranges(index).tolist())),
                 listed=bool(self.listed[index]),
+                share=float(self.share[index]),
             )
 
 
-def _ragged(ranges: np.ndarray, counts: np.ndarray) -> list[tuple[tuple[int, int], ...]]:
-    """Rows of `ranges` by sample, `counts` of them each."""
-    return [tuple(map(tuple, part.tolist())) for part in np.split(ranges, np.cumsum(counts)[:-1])]
-
-
 def read_split(path: str | Path, split: str) -> Split:
-    """Read one split whole.
+    """Read one split but for its pixels, which are mapped.
 
     Raises TextrecError where the file is missing, damaged, or of another format version.
     """
@@ -213,13 +236,15 @@ def read_split(path: str | Path, split: str) -> Split:
             group: Any = file[split]
             texts: Any = {name: [value.decode() for value in group[name][()]] for name in TEXTS}
             arrays: Any = {name: group[name][()] for name in ARRAYS}
+            size, place = group["pixels"].size, group["pixels"].id.get_offset()
             attributes: Any = {name: file.attrs[name] for name in ("source", "characters")}
             line_height = int(str(file.attrs["line_height"]))
+        pixels = np.memmap(path, np.uint8, "r", place, (size,)) if size else np.zeros(0, np.uint8)
     except FileNotFoundError:
         raise TextrecError(f"{path}: not found; run `dvc repro` or `dvc pull` to get it") from None
-    except (OSError, KeyError, RuntimeError) as error:
+    except (OSError, KeyError, RuntimeError, ValueError) as error:
         raise TextrecError(f"{path}: not a readable sample file ({error}); remove it and run `dvc repro`") from None
-    return Split(**arrays, **texts, **attributes, line_height=line_height)
+    return Split(pixels, **arrays, **texts, **attributes, line_height=line_height)
 
 
 def write_training_samples(
@@ -228,7 +253,7 @@ def write_training_samples(
     """Write samples to train on, with val and test, line height and charset of the sample file `real`.
 
     `may_be_empty` is ("train",) where there may be none, as data.source may have no IAM-OnDB; training on such a file
-    is an error.
+    is an error. Val and test may be empty where they are in `real`.
     """
     measured = {split: read_split(real, split) for split in SPLITS if split != "train"}
     write_samples(
@@ -240,19 +265,8 @@ def write_training_samples(
         source=source,
         line_height=measured["val"].line_height,
         characters=measured["val"].characters,
-        may_be_empty=may_be_empty,
+        may_be_empty=(*may_be_empty, *(split for split, part in measured.items() if not len(part))),
     )
-
-
-def mix_samples(path: str | Path, real: str | Path, made: str | Path, *, source: str) -> None:
-    """Write the training samples of two files, and val and test of the file `real`, to a third.
-
-    Where `made` has no training samples the mixture has none either: trained on, it would be `real` by another name.
-    """
-    drawn = read_split(made, "train")
-    parts = [read_split(real, "train"), drawn] if len(drawn) else []
-    samples = (sample for part in parts for sample in part.samples())
-    write_training_samples(path, samples, real, source=source, may_be_empty=("train",))
 
 
 # ---- the contact sheet ----

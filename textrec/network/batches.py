@@ -1,4 +1,4 @@
-"""Sample files as batches of tensors: everything in memory as packed bytes, images of like width together."""
+"""Sample files as batches of tensors: images as they lie in the file, those of like width together."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -23,6 +23,10 @@ NO_STROKES = (
     "put ondb_strokes.npz, or lineStrokes-all.tar.gz and ascii-all.tar.gz, into data.path, "
     "then run `dvc repro -f -s download` and this again"
 )
+NO_IAM = (
+    "put iamdb.zip, or IAM's original downloads, into data.path, then run `dvc repro -f -s download` and this again"
+)
+NO_EMNIST = "put matlab.zip into data.path, then run `dvc repro -f -s download` and this again"
 NO_FONTS = "name a folder of fonts in data.fonts (`make fonts` fills data/fonts), then `dvc repro draw_fonts`"
 
 
@@ -42,7 +46,6 @@ class Batch(NamedTuple):
 class TextImages(Dataset[Batch]):
     """A split as a data set that is indexed by lists: `images[[3, 1, 4]]` is a `Batch` of three.
 
-    area: int64 (N,), the pixels of each image.
     Raises TextrecError where the split is empty or has another charset, and where a text or an image is larger than
     the model takes, naming the first and their number, or than an image can hold.
     """
@@ -50,9 +53,10 @@ class TextImages(Dataset[Batch]):
     def __init__(self, split: Split, charset: Charset, config: ModelConfig) -> None:
         self.split = split
         if not len(split):
-            remedies = {"ondb": NO_STROKES, "font": NO_FONTS}
+            source = split.source.rpartition(": ")[2]  # of a mixture: the dataset that it lacks
+            remedies = {"ondb": NO_STROKES, "font": NO_FONTS, "iam": NO_IAM, "emnist": NO_EMNIST, "synth": NO_IAM}
             dropped = "metrics/ tells what was dropped on the way"
-            remedy = next((remedy for name, remedy in remedies.items() if name in split.source), dropped)
+            remedy = next((remedy for name, remedy in remedies.items() if source.startswith(name)), dropped)
             raise TextrecError(f"{split.source}: no samples are left; {remedy}")
         if split.characters != charset.characters:
             raise TextrecError(
@@ -60,16 +64,18 @@ class TextImages(Dataset[Batch]):
                 "train a model on it, or set train.data to what this one was trained on"
             )
         self._charset = charset
-        self._tokens = [self._encoded(text) for text in split.text]
-        lengths = np.array([len(tokens) for tokens in self._tokens])
+        lengths = np.array([len(text) for text in split.text]) + 2  # <START> and <END>
         self._check_labels(lengths > config.max_length)
         self._check(lengths, "tokens of text", "max_length", config.max_length)
         self._check(split.height, "pixels high", "max_height", config.max_height)
         self._check(split.width, "pixels wide", "max_width", config.max_width)
-        self.area = split.height.astype(np.int64) * split.width
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the samples of an epoch; here they are always the same."""
+
+    def areas(self, indices: np.ndarray) -> np.ndarray:
+        """How many pixels the images at `indices` have; both int64 (N,)."""
+        return self.split.height[indices].astype(np.int64) * self.split.width[indices]
 
     def _check_labels(self, long: np.ndarray) -> None:
         split, count = self.split, np.array([len(text) for text in self.split.text])
@@ -94,19 +100,14 @@ class TextImages(Dataset[Batch]):
 
     def __getitem__(self, indices: list[int]) -> Batch:
         """The batch of the samples at `indices`."""
-        images, sizes = pad([self._image(index) for index in indices])
-        tokens = [self._text(index) for index in indices]
+        return self._batch([(self.split.image(index), self.split.text[index]) for index in indices], indices)
+
+    def _batch(self, samples: Sequence[tuple[np.ndarray, str]], indices: Sequence[int]) -> Batch:
+        """Images and their texts as a batch; indices: where in the split they stand."""
+        images, sizes = pad([image for image, _ in samples])
+        tokens = [torch.tensor([START, *self._charset.encode(text), END]) for _, text in samples]
         tokens = torch.nn.utils.rnn.pad_sequence(tokens, batch_first=True, padding_value=PAD)
         return Batch(images, sizes, tokens, torch.tensor(indices))
-
-    def _image(self, index: int) -> np.ndarray:
-        return self.split.image(index)
-
-    def _text(self, index: int) -> Tensor:
-        return self._tokens[index]
-
-    def _encoded(self, text: str) -> Tensor:
-        return torch.tensor([START, *self._charset.encode(text), END])
 
 
 def pad(images: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
@@ -120,11 +121,11 @@ def pad(images: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
 
 
 class Buckets(Sampler[list[int]]):
-    """Batches of indices whose images have about the same size: random batches in random order, anew every epoch.
+    """Batches of indices whose images have about the same size: random batches, anew every epoch.
 
-    The samples are shuffled, then sorted by size within pools of `POOL` batches; `shuffle=False` sorts them all, widest
-    first, so that a batch too large for memory fails at once. Where several processes train together (DDP), each gets
-    its share of every batch.
+    The samples are shuffled, then sorted by size within pools of `POOL` batches, which come in random order;
+    `shuffle=False` sorts them all, widest first, so that a batch too large for memory fails at once. Where several
+    processes train together (DDP), each gets its share of every batch.
     """
 
     POOL = 16  # batches; more: less padding, fewer ways to combine samples
@@ -150,15 +151,17 @@ class Buckets(Sampler[list[int]]):
         for batch in self._batches(ranks):
             yield batch[rank::ranks].tolist()
 
-    def _batches(self, ranks: int) -> list[np.ndarray]:
-        area = self._images.area
+    def _batches(self, ranks: int) -> Iterator[np.ndarray]:
+        count = len(self._images)
         if not self._shuffle:
-            return _cut(np.argsort(-area, kind="stable"), self._batch_size, ranks)
+            area = self._images.areas(np.arange(count))
+            yield from _cut(np.argsort(-area, kind="stable"), self._batch_size, ranks)
+            return
         random = np.random.default_rng((self._seed, self._epoch))
-        pools = _cut(random.permutation(len(area)), self.POOL * self._batch_size, ranks)
-        by_size = [pool[np.argsort(area[pool], kind="stable")] for pool in pools]
-        batches = [batch for pool in by_size for batch in _cut(pool, self._batch_size, ranks)]
-        return [batches[index] for index in random.permutation(len(batches))]
+        for pool in _cut(random.permutation(count), self.POOL * self._batch_size, ranks):
+            by_size = pool[np.argsort(self._images.areas(pool), kind="stable")]
+            batches = _cut(by_size, self._batch_size, ranks)
+            yield from (batches[index] for index in random.permutation(len(batches)))
 
 
 def _cut(order: np.ndarray, size: int, ranks: int) -> list[np.ndarray]:
@@ -170,5 +173,5 @@ def _cut(order: np.ndarray, size: int, ranks: int) -> list[np.ndarray]:
 
 
 def loader(images: TextImages, batch_size: int, *, shuffle: bool, seed: int = 0) -> DataLoader[Batch]:
-    """Batches of `images`, made in the training process: nothing is decoded, so nothing is waited for."""
+    """Batches of `images`, made in the training process: nothing is decoded, so next to nothing is waited for."""
     return DataLoader(images, batch_size=None, sampler=Buckets(images, batch_size, shuffle=shuffle, seed=seed))

@@ -31,19 +31,7 @@ class AugmentParams(Params):
 class TrainParams(Params):
     """How to train."""
 
-    data: Literal[
-        "emnist_lines",
-        "iam_lines",
-        "ondb_lines",
-        "iam_and_ondb_lines",
-        "corrected_lines",
-        "page_lines",
-        "drawn_lines",
-        "font_lines",
-        "iam_paragraphs",
-        "synth_paragraphs",
-        "iam_and_synth_paragraphs",
-    ]
+    data: Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]  # a dataset of data/processed, or a mixture of `mix`
     init: str  # a model whose weights to begin with, where names and shapes match; NOTHING: random ones
     ckpt_path: str  # checkpoints/*/finished.ckpt of a run to continue for more epochs; NOTHING: none
     seed: NonNegativeInt

@@ -1,19 +1,21 @@
 """Samples that nobody wrote: words of one writer side by side as new lines, such lines stacked as new paragraphs."""
 
+import functools
 import itertools
 from typing import NamedTuple
 
 import numpy as np
-from torch import Tensor
 
 from textrec.base.charset import Charset
 from textrec.datasets.samples import Split
-from textrec.network.batches import TextImages
+from textrec.network.batches import Batch, TextImages
 from textrec.network.model import ModelConfig
 
 LONGEST_SPAN = 4  # pieces; longer ones repeat the training text, shorter ones lose its language
 MARGIN = 8  # most pixels kept before the first and behind the last word of a line; about a blank
 NARROWEST_GAP = 2  # pixels between two words that are cut apart; narrower ones touch
+KEPT = 1 << 14  # samples whose pieces are kept: all of a small dataset, and some 50 MiB of a large one
+PAPER_STEP = 4  # of a sample's pixels, down and across, every so manieth is looked at to see how bright its paper is
 
 
 class Span(NamedTuple):
@@ -52,43 +54,55 @@ class _Line(NamedTuple):
 
 
 class Recombination:
-    """The lines of a split cut into pieces, to be put together anew."""
+    """The lines of a split cut into pieces, to be put together anew; cut when they are needed."""
 
     def __init__(self, split: Split) -> None:
         self._split = split
-        self._lines: list[_Line] = []
-        self._lines_of: dict[str, list[int]] = {}  # writer -> lines
-        self._own: list[list[int]] = []  # sample -> lines
-        for index, sample in enumerate(split.samples()):
-            height, width = sample.image.shape
-            texts, rows = sample.text.split("\n"), sample.lines or ((0, height),)
-            if len(texts) != len(rows):
-                raise ValueError(f"{split.source}: {sample.id} has {len(texts)} lines of text, {len(rows)} of pixels")
-            ranges = np.array(sample.words or [(-1, -1)] * len(sample.text.split()), int).reshape(-1, 2)
-            ends = np.cumsum([len(text.split()) for text in texts])
-            paper = int(np.median(sample.image))
-            first, advance = len(self._lines), height
-            for number, (text, (top, bottom)) in enumerate(zip(texts, rows, strict=True)):
-                words = text.split()
-                of_line = ranges[ends[number] - len(words) : ends[number]]
-                if number + 1 < len(rows):
-                    advance = rows[number + 1][0] - top  # below the last line as below the one before
-                pieces = _pieces(index, words, of_line, width, top, bottom)
-                self._lines.append(_Line(pieces, advance, paper))
-            self._own.append([*range(first, len(self._lines))])
-            self._lines_of.setdefault(sample.writer, []).extend(self._own[-1])
+        self._cut = functools.lru_cache(KEPT)(self._lines_of)
+        self._first = np.concatenate([[0], np.cumsum(np.maximum(split.line_count, 1))])  # line of each sample
+        codes: dict[str, int] = {}
+        writers = np.array([codes.setdefault(writer, len(codes)) for writer in split.writer], np.int32)
+        self._writer = np.repeat(writers, np.diff(self._first))  # of each line
+        self._by_writer = np.argsort(self._writer, kind="stable")  # lines
+        self._of_writer = np.searchsorted(
+            self._writer[self._by_writer], np.arange(len(codes) + 1)
+        )  # first line of each
+
+    def _lines_of(self, index: int) -> list[_Line]:
+        """The lines of a sample."""
+        split, image = self._split, self._split.image(index)
+        height, width = image.shape
+        texts, rows = split.text[index].split("\n"), split.line_ranges(index).tolist() or [(0, height)]
+        if len(texts) != len(rows):
+            raise ValueError(f"{split.source}: {split.id[index]}: {len(texts)} lines of text, {len(rows)} of pixels")
+        ends = np.cumsum([len(text.split()) for text in texts])
+        ranges = split.word_ranges(index) if split.word_count[index] else np.full((ends[-1], 2), -1)
+        paper = int(np.median(image[::PAPER_STEP, ::PAPER_STEP]))
+        lines, advance = [], height
+        for number, (text, (top, bottom)) in enumerate(zip(texts, rows, strict=True)):
+            words = text.split()
+            of_line = ranges[ends[number] - len(words) : ends[number]]
+            if number + 1 < len(rows):
+                advance = rows[number + 1][0] - top  # below the last line as below the one before
+            lines.append(_Line(_pieces(index, words, of_line, width, top, bottom), advance, paper))
+        return lines
+
+    def _line_at(self, number: int) -> _Line:
+        """A line by its number among all of the split."""
+        sample = int(np.searchsorted(self._first, number, side="right")) - 1
+        return self._cut(sample)[number - self._first[sample]]
 
     def make(self, index: int, random: np.random.Generator) -> Made:
         """A new sample in place of sample `index`, of as many lines.
 
         A line: spans of pieces of any lines of its writer, about as wide. A paragraph: such lines by any writers.
         """
-        own = self._own[index]
-        chosen = own if len(own) == 1 else [int(line) for line in random.integers(len(self._lines), size=len(own))]
+        own = range(self._first[index], self._first[index + 1])
+        chosen = own if len(own) == 1 else random.integers(len(self._writer), size=len(own)).tolist()
         placed: list[tuple[Span, int, int]] = []
         texts, top, height, width = [], 0, 0, 0
         for number in chosen:
-            line = self._lines[number]
+            line = self._line_at(number)
             spans = self._line(number, random)
             middle = top + max(span.bottom - span.top for span in spans) / 2
             x = 0
@@ -100,7 +114,7 @@ class Recombination:
             texts.append(" ".join(span.text for span in spans))
             width = max(width, x)
             top += line.advance
-        paper = max(self._lines[self._own[span.sample][0]].paper for span, _, _ in placed)
+        paper = max(self._cut(span.sample)[0].paper for span, _, _ in placed)
         return Made(placed, "\n".join(texts), height, width, paper)
 
     def draw(self, made: Made) -> np.ndarray:
@@ -115,12 +129,12 @@ class Recombination:
 
     def _line(self, number: int, random: np.random.Generator) -> list[Span]:
         """Spans of pieces, in total about as wide as line `number`, from any lines of its writer."""
-        pieces = self._lines[number].pieces
-        lines = self._lines_of[self._split.writer[pieces[0].sample]]
+        pieces = self._line_at(number).pieces
+        first, end = self._of_writer[self._writer[number] : self._writer[number] + 2]
         wanted = pieces[-1].right - pieces[0].left
         spans: list[Span] = []
         while wanted > 0:
-            source = self._lines[lines[random.integers(len(lines))]].pieces
+            source = self._line_at(int(self._by_writer[random.integers(first, end)])).pieces
             start = int(random.integers(len(source)))
             drawn = source[start : start + int(random.integers(1, LONGEST_SPAN + 1))]
             span = drawn[0]._replace(right=drawn[-1].right, text=" ".join(piece.text for piece in drawn))
@@ -146,10 +160,12 @@ def _pieces(sample: int, words: list[str], ranges: np.ndarray, width: int, top: 
     ]
 
 
-class RecombinedImages(TextImages):
-    """`TextImages` of which a share `recombine`, drawn anew for every epoch, is replaced by such samples.
+class TrainingImages(TextImages):
+    """The samples of an epoch of training: each of the split as often as its `share` says, a part of them made anew.
 
-    A sample that would be larger than the model takes is not put together: the one of the split stays in its place.
+    Where shares are no whole numbers chance decides, but for how many samples an epoch has. `recombine` of them are
+    replaced by such as nobody wrote; one that would be larger than the model takes is not put together: the sample of
+    the split stays in its place. What stands at an index is the same whenever it is asked for in the same epoch.
     """
 
     def __init__(self, split: Split, charset: Charset, config: ModelConfig, *, recombine: float, seed: int = 0) -> None:
@@ -157,17 +173,46 @@ class RecombinedImages(TextImages):
         self._config = config
         self._recombination = Recombination(split)
         self._recombine, self._seed = recombine, seed
-        self._made: dict[int, Made] = {}  # what stands for which sample in this epoch
+        self._count = max(1, round(float(split.share.sum(dtype=float))))
         self.set_epoch(0)
 
     def set_epoch(self, epoch: int) -> None:
-        """Draw the new samples of an epoch."""
+        """Choose the samples of an epoch."""
+        self._epoch = epoch
+        self._made: dict[int, Made | None] = {}  # of the indices whose areas were asked for last
         random = np.random.default_rng((self._seed, epoch))
-        chosen = np.flatnonzero(random.random(len(self)) < self._recombine)
-        made = {int(index): self._recombination.make(int(index), random) for index in chosen}
-        self._made = {index: new for index, new in made.items() if self._fits(new)}
-        self.area = self.split.height.astype(np.int64) * self.split.width
-        self.area[list(self._made)] = [new.height * new.width for new in self._made.values()]
+        order = random.permutation(len(self.split))
+        until = np.cumsum(self.split.share[order], dtype=float)
+        places = (random.random() + np.arange(self._count)) * (until[-1] / self._count)
+        self._chosen = order[np.searchsorted(until, places, side="right").clip(max=len(order) - 1)]
+
+    def __len__(self) -> int:
+        return self._count
+
+    def areas(self, indices: np.ndarray) -> np.ndarray:
+        """How many pixels the images at `indices` have; both int64 (N,)."""
+        self._made = {index: self._make(index) for index in indices.tolist()}
+        areas = super().areas(self._chosen[indices])
+        new = [made and made.height * made.width for made in self._made.values()]
+        return np.array([old if area is None else area for old, area in zip(areas, new, strict=True)])
+
+    def __getitem__(self, indices: list[int]) -> Batch:
+        """The batch of the samples at `indices` of the epoch."""
+        chosen = self._chosen[indices].tolist()
+        made = [self._made[index] if index in self._made else self._make(index) for index in indices]
+        samples = [
+            (self._recombination.draw(new), new.text) if new else (self.split.image(old), self.split.text[old])
+            for new, old in zip(made, chosen, strict=True)
+        ]
+        return self._batch(samples, chosen)
+
+    def _make(self, index: int) -> Made | None:
+        """The new sample that stands at an index of the epoch, or None where it is one of the split."""
+        random = np.random.default_rng((self._seed, self._epoch, index))
+        if random.random() >= self._recombine:
+            return None
+        made = self._recombination.make(int(self._chosen[index]), random)
+        return made if self._fits(made) else None
 
     def _fits(self, made: Made) -> bool:
         config = self._config
@@ -177,13 +222,3 @@ class RecombinedImages(TextImages):
             (len(made.text), config.max_length - 2),
         )
         return all(size <= most for size, most in sizes)
-
-    def _image(self, index: int) -> np.ndarray:
-        if index in self._made:
-            return self._recombination.draw(self._made[index])
-        return super()._image(index)
-
-    def _text(self, index: int) -> Tensor:
-        if index in self._made:
-            return self._encoded(self._made[index].text)
-        return super()._text(index)
