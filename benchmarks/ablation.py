@@ -46,11 +46,7 @@ def main() -> None:
     chosen = sys.argv[3:] or list(VARIANTS)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        for name in ("stages", "textrec"):
-            (folder / name).symlink_to(ROOT / name)
-        for name in ("data/corrections.tsv", "models/none"):
-            (folder / name).parent.mkdir()
-            (folder / name).symlink_to(ROOT / name)
+        prepare(folder)
         run(folder, {"data.source": "local", "data.path": str(source)}, "download", "parse_iam", "crop_lines")
         steps = {name: round(60 * minutes / seconds_a_step(folder, VARIANTS[name])) for name in chosen}
         print("steps", json.dumps(steps), flush=True)
@@ -59,6 +55,13 @@ def main() -> None:
             figures[name] = {"steps": steps[name], **train(folder, VARIANTS[name], steps[name])}
             print(f"{name:32}", json.dumps(figures[name]), flush=True)
     save("ablation", {"minutes": minutes, "variants": figures})
+
+
+def prepare(folder: Path) -> None:
+    """Put what the stages need of the repository into an empty folder."""
+    for name in ("stages", "textrec", "data/corrections.tsv", "models/none"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).symlink_to(ROOT / name)
 
 
 def seconds_a_step(folder: Path, changes: dict) -> float:
@@ -87,13 +90,13 @@ def schedule(steps: int, *, validate: bool) -> dict:
 
 
 def run(folder: Path, changes: dict, *stages: str) -> float:
-    """Run stages with changed parameters; seconds."""
+    """Run stages, each with its arguments, with changed parameters; seconds."""
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     for name, value in changes.items():
         set_parameter(params, f"{name}={json.dumps(value)}")
     (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     environment = ENVIRONMENT | {"PYTHONPATH": os.fspath(ROOT)}
-    return sum(measure([sys.executable, "-m", f"stages.{stage}"], folder, environment)[0] for stage in stages)
+    return sum(measure([sys.executable, "-m", *f"stages.{stage}".split()], folder, environment)[0] for stage in stages)
 
 
 if __name__ == "__main__":

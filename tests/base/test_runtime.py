@@ -75,6 +75,23 @@ def test_no_more_items_are_taken_than_are_soon_needed(workers):
     results.close()
 
 
+def wait_for(path):
+    while not path.exists():
+        time.sleep(0.01)
+    path.with_name("done").touch()
+
+
+def test_leaving_off_does_not_wait_for_what_is_in_the_making(tmp_path):
+    paths = [tmp_path / "at once", tmp_path / "go", tmp_path / "go"]
+    paths[0].touch()
+    results = parallel_map(wait_for, paths, total=3, description="", unit="item", workers=2)
+    next(results)
+    (tmp_path / "done").unlink()
+    results.close()
+    assert not (tmp_path / "done").exists()
+    (tmp_path / "go").touch()
+
+
 def test_functions_of_libraries_work():
     assert list(parallel_map(math.sqrt, [1, 4], total=2, description="", unit="item", workers=2)) == [1, 2]
 

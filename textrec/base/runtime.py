@@ -173,7 +173,9 @@ def parallel_map(
             "free some memory and run the same command again"
         ) from None
     finally:
-        pool.shutdown(cancel_futures=True)
+        # Not waited for: what an error leaves unfinished Python may end while it starts another pool's threads, where
+        # waiting for a thread never ends. The process waits at its own end.
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _start(pool: Executor) -> None:
