@@ -21,7 +21,8 @@ OUTPUT = "data/processed/font_lines.h5"
 def main() -> None:
     """Write the lines, their contact sheet, and the report of what was drawn and which fonts were dropped."""
     params, lines, height = load("draw_fonts", DrawFonts), load("draw_lines", DrawLines), load("crop", CropParams)
-    charset = load("charset", CharsetParams).charset(read_records(CORPUS))
+    truth = load("charset", CharsetParams)
+    charset = truth.charset(map(truth.normalized, read_records(CORPUS)))
     with tempfile.TemporaryDirectory() as folder:
         skip = params.on_bad_font == "skip"
         fonts, dropped = read_fonts("data/raw/fonts.zip", Path(folder), charset.characters, skip_bad=skip)
@@ -35,7 +36,7 @@ def main() -> None:
             params.count,
             font_hands(parts, params.hand) if fonts else None,
             lines,
-            corpus=read_corpus(CORPUS, charset),
+            corpus=read_corpus(CORPUS, truth, charset),
             charset=charset,
             height=height.line_height,
             seed=params.seed,

@@ -17,13 +17,14 @@ OUTPUT = "data/processed/drawn_lines.h5"
 def main() -> None:
     """Write the lines, their contact sheet, and the report of what was drawn."""
     params, lines, height = load("draw_hands", DrawHands), load("draw_lines", DrawLines), load("crop", CropParams)
-    charset = load("charset", CharsetParams).charset(read_records(CORPUS))
+    truth = load("charset", CharsetParams)
+    charset = truth.charset(map(truth.normalized, read_records(CORPUS)))
     report = write_lines(
         OUTPUT,
         params.count,
         pen_hands(params.seed),
         lines,
-        corpus=read_corpus(CORPUS, charset),
+        corpus=read_corpus(CORPUS, truth, charset),
         charset=charset,
         height=height.line_height,
         seed=params.seed,

@@ -148,7 +148,7 @@ def test_neighbours_leave_the_words_of_a_line_where_they_are():
 def write(path, hand, count, *, workers=None, seed=1, height=28):
     params = load("draw_lines", DrawLines)
     text = " ".join(f"Some words, {number} of them" for number in range(200))
-    corpus = Corpus(dict.fromkeys(SPLITS, text), 1, 0)
+    corpus = Corpus(dict.fromkeys(SPLITS, text), Charset(LINE_CHARACTERS), 1, 0)
     charset = Charset(LINE_CHARACTERS)
     counts = Lines(train=count, val=3, test=2, hand=5)
     return write_lines(

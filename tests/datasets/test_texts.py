@@ -2,15 +2,17 @@ import itertools
 
 import numpy as np
 import pytest
+from repository import ROOT
 
-from textrec.base.charset import LINE_CHARACTERS, Charset
-from textrec.base.params import validate
+from textrec.base.charset import LINE_CHARACTERS, Charset, CharsetParams
+from textrec.base.params import load, validate
 from textrec.base.records import SPLITS
 from textrec.base.runtime import TextrecError
 from textrec.datasets.texts import KINDS, TextParams, draw_line, read_corpus
 
 CHARSET = Charset(LINE_CHARACTERS)
 WIDE = Charset(LINE_CHARACTERS + "é“”«»‘’[]%£€§°=$")  # noqa: RUF001
+TRUTH = load("charset", CharsetParams, ROOT / "params.yaml")
 TEXT = " ".join(f"word{number} and" for number in range(400))
 
 
@@ -64,23 +66,25 @@ def write(path, text, encoding="utf-8"):
 
 def test_a_corpus_is_parted_by_its_lines_and_keeps_to_the_charset(tmp_path):
     path = write(tmp_path / "corpus.txt", "".join(f"Line  {n} of “café” – it’s e\u0301\n" * 2 for n in range(300)))  # noqa: RUF001
-    corpus = read_corpus(path, CHARSET)
+    corpus = read_corpus(path, TRUTH, CHARSET)
     numbers = {split: [word for word in corpus.text[split].split() if word.isdigit()] for split in SPLITS}
     assert sorted(itertools.chain(*numbers.values()), key=int) == [str(n) for n in range(300) for _ in range(2)]
     assert not set(numbers["train"]) & set(numbers["val"]) | set(numbers["train"]) & set(numbers["test"])
     assert len(numbers["train"]) > 6 * len(numbers["val"]) > 0
     assert set(corpus.text["val"].split()) - set(numbers["val"]) == {"Line", "of", "-", "it's"}
     assert (corpus.words, corpus.left_out) == (600 * 7, 600 * 2)
-    assert "café" in read_corpus(path, WIDE).text["val"]
+    wide = read_corpus(path, TRUTH, WIDE)
+    assert '"café" - it\'s é' in wide.text["val"]
+    assert wide.charset.characters == LINE_CHARACTERS + "é«»[]%£€§°=$"  # no truth has the quotes
 
 
 def test_a_corpus_that_will_not_do_is_one_line(tmp_path):
-    with pytest.raises(TextrecError, match=r"none.txt: not found; run `dvc repro download`"):
-        read_corpus(tmp_path / "none.txt", CHARSET)
+    with pytest.raises(TextrecError, match=r"none.txt: not found; run `dvc repro`"):
+        read_corpus(tmp_path / "none.txt", TRUTH, CHARSET)
     with pytest.raises(TextrecError, match=r"latin.txt: not UTF-8 text"):
-        read_corpus(write(tmp_path / "latin.txt", "été\n" * 99, encoding="latin-1"), CHARSET)
+        read_corpus(write(tmp_path / "latin.txt", "été\n" * 99, encoding="latin-1"), TRUTH, CHARSET)
     with pytest.raises(TextrecError, match=r"short.txt: no words for .*; use a longer text"):
-        read_corpus(write(tmp_path / "short.txt", "one line\n"), CHARSET)
+        read_corpus(write(tmp_path / "short.txt", "one line\n"), TRUTH, CHARSET)
 
 
 def test_impossible_parameters_are_refused():

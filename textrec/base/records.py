@@ -137,12 +137,14 @@ def read_predictions(path: str | Path) -> list[Prediction]:
 
 
 def read_records(path: str | Path) -> Iterator[str]:
-    """The lines of a file that a stage wrote; TextrecError where it is missing."""
+    """The lines of a file that a stage wrote; TextrecError where it is missing or not UTF-8."""
     try:
         with Path(path).open(encoding="utf-8") as file:
             yield from file
     except FileNotFoundError:
         raise TextrecError(f"{path}: not found; run `dvc repro` or `dvc pull` to get it") from None
+    except UnicodeDecodeError as error:
+        raise TextrecError(f"{path}: not UTF-8 text ({error}); save it as UTF-8") from None
 
 
 def write_forms(path: str | Path, forms: Iterable[Form]) -> None:

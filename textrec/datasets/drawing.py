@@ -85,7 +85,7 @@ def write_lines(
     """
     source = Path(path).stem
     report = {"lines": dict.fromkeys(SPLITS, 0), "hands": dict.fromkeys(SPLITS, 0), "without_text": 0}
-    batches = _planned(count, hand, params.text, corpus, charset, source, seed, report) if hand else ()
+    batches = _planned(count, hand, params.text, corpus, source, seed, report) if hand else ()
     work = partial(_drawn, paper=params.paper, height=height, seed=seed)
     total = sum(_batches(getattr(count, split), count.hand) for split in SPLITS) if hand else 0
     drawn = parallel_map(work, batches, total=total, description="draw", unit=f"{BATCH} lines", workers=workers)
@@ -106,7 +106,6 @@ def _planned(
     hand: HandMaker,
     params: TextParams,
     corpus: Corpus,
-    charset: Charset,
     source: str,
     seed: int,
     report: dict[str, Any],
@@ -121,19 +120,17 @@ def _planned(
             last = min(first + count.hand, total)
             for start in range(first, last, BATCH):
                 ids = [f"{source}-{split}-{index:07d}" for index in range(start, min(start + BATCH, last))]
-                texts = [
-                    _text(person, corpus.text[split], params, charset, _random(seed, f"text {id_}")) for id_ in ids
-                ]
+                texts = [_text(person, corpus, split, params, _random(seed, f"text {id_}")) for id_ in ids]
                 report["without_text"] += texts.count("")
                 report["lines"][split] += len(texts) - texts.count("")
                 yield Batch(split, writer, person, [pair for pair in zip(ids, texts, strict=True) if pair[1]])
 
 
-def _text(hand: Hand, text: str, params: TextParams, charset: Charset, rng: np.random.Generator) -> str:
+def _text(hand: Hand, corpus: Corpus, split: str, params: TextParams, rng: np.random.Generator) -> str:
     """The first line of TRIES that a hand can write; else what it can write of the last, which may be nothing."""
     words = []
     for _ in range(TRIES):
-        line = draw_line(text, params, charset, rng)
+        line = draw_line(corpus.text[split], params, corpus.charset, rng)
         words = (line.upper() if hand.capitals else line).split(" ")
         if all(map(hand.writes, words)):
             break

@@ -1,7 +1,6 @@
 """What drawn lines say: spans of a corpus, with what prose has little of mixed in."""
 
 import string
-import unicodedata
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,22 +9,15 @@ from typing import Annotated, NamedTuple, Self
 import numpy as np
 from pydantic import Field, PositiveInt, model_validator
 
-from textrec.base.charset import Charset
+from textrec.base.charset import Charset, CharsetParams
 from textrec.base.params import Params
-from textrec.base.records import SPLITS
+from textrec.base.records import SPLITS, read_records
 from textrec.base.runtime import TextrecError
 from textrec.drawn.prose import VOCABULARY
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
 TENTHS = {0: "val", 1: "test"}  # of the corpus, by a hash of the paragraph; the rest trains
-# What stands for a mark that the charset lacks.
-PLAIN = str.maketrans(
-    dict.fromkeys("‘’‚", "'")  # noqa: RUF001
-    | dict.fromkeys("“”„«»", '"')
-    | dict.fromkeys("–—‐‑−", "-")  # noqa: RUF001
-    | {"…": "...", "\u00ad": None}
-)
 
 
 class TextParams(Params):
@@ -52,37 +44,35 @@ class TextParams(Params):
 
 
 class Corpus(NamedTuple):
-    """Running text of each split, words parted by single blanks; `words` of the file, and how many were `left_out`."""
+    """Running text of each split, words parted by single blanks; `words` of the file, and how many were `left_out`.
+
+    charset: that of the dataset, without the characters that no truth has, as they become others.
+    """
 
     text: dict[str, str]
+    charset: Charset
     words: int
     left_out: int
 
 
-def read_corpus(path: str | Path, charset: Charset) -> Corpus:
+def read_corpus(path: str | Path, truth: CharsetParams, charset: Charset) -> Corpus:
     """Read a text file (UTF-8), a sentence or a paragraph a line; the same line is in one split, however often it is.
 
-    Typographic marks that the charset lacks become plain ones; words with other characters outside it are left out.
+    Text is brought to the charset as the truth of real pages is; words with characters outside it are left out.
     Raises TextrecError where the file is missing or not UTF-8, or a split would have no words.
     """
-    try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        raise TextrecError(f"{path}: not found; run `dvc repro download` to get it") from None
-    except UnicodeDecodeError as error:
-        raise TextrecError(f"{path}: not UTF-8 text ({error}); save it as UTF-8") from None
     known = set(charset.characters)
     kept: dict[str, list[str]] = {split: [] for split in SPLITS}
     count = 0
-    for line in lines:
-        words = unicodedata.normalize("NFC", line).split()
+    for line in read_records(path):
+        words = truth.written(line, charset).split()
         count += len(words)
-        plain = (word if known.issuperset(word) else word.translate(PLAIN) for word in words)
-        kept[TENTHS.get(zlib.crc32(line.encode()) % 10, "train")] += filter(known.issuperset, plain)
+        kept[TENTHS.get(zlib.crc32(line.strip().encode()) % 10, "train")] += filter(known.issuperset, words)
     if empty := [split for split in SPLITS if not kept[split]]:
         raise TextrecError(f"{path}: no words for {' and '.join(empty)}; use a longer text, a sentence a line")
     texts = {split: " ".join(words) for split, words in kept.items()}
-    return Corpus(texts, count, count - sum(map(len, kept.values())))
+    ever = Charset("".join(one for one in charset.characters if one.isspace() or truth.normalized(one) == one))
+    return Corpus(texts, ever, count, count - sum(map(len, kept.values())))
 
 
 def draw_line(text: str, params: TextParams, charset: Charset, rng: np.random.Generator) -> str:

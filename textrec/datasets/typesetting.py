@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from textrec.base.params import Params
-from textrec.base.records import SPLITS, Sample
+from textrec.base.records import SPLITS, Sample, read_records
 from textrec.base.runtime import TextrecError
 from textrec.datasets.emnist import GLYPH_SIZE, Glyphs
 
@@ -47,14 +47,8 @@ def read_sentences(path: str | Path, characters: set[str], longest: int) -> list
     Characters outside `characters` are dropped (EMNIST has no punctuation: "don't" becomes "dont"), and so are words
     of more than `longest` characters. Raises TextrecError where no sentence for each split is left.
     """
-    try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        raise TextrecError(f"{path}: not found; run `dvc repro download` to get it") from None
-    except UnicodeDecodeError as error:
-        raise TextrecError(f"{path}: not UTF-8 text ({error}); save it as UTF-8") from None
     sentences = {}
-    for line in lines:
+    for line in read_records(path):
         words = ("".join(character for character in word if character in characters) for word in line.split())
         sentences[" ".join(word for word in words if 0 < len(word) <= longest)] = None
     sentences.pop("", None)
