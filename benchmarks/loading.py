@@ -1,16 +1,26 @@
-"""What training waits for data: the share of an epoch between the end of a step and the next batch being there.
+"""What training waits for data, and what memory it takes: the share of an epoch between the end of a step and the next
+batch being there.
 
-Usage: python benchmarks/loading.py [SAMPLE_FILE]
+Usage: python benchmarks/loading.py [SAMPLE_FILE [SCRATCH GIB]]
 
 SAMPLE_FILE is data/processed/<train.data>.h5 where it is left out (`dvc repro` makes it). Model, batches, augmentation
 are those of params.yaml, and all lines are recombined (train.recombine 1), the most that a loader can have to do. Of
 two epochs the second is measured whole, with the drawing of its lines; Lightning's own bookkeeping between two steps
 counts as waiting. A GPU works on the last step meanwhile: there the share is what it waits at most.
+
+With SCRATCH, a folder, and GIB the same follows for a file of so many GiB there, made of the lines of SAMPLE_FILE again
+and again: epochs of STEPS steps, its pages put out of the system's memory beforehand. What of the process is no page of
+a file is its own memory; the two can be compared.
 """
 
+import os
 import statistics
 import sys
 import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 from machine import ROOT, save
 from pytorch_lightning.callbacks import LambdaCallback
@@ -18,45 +28,100 @@ from training_step import make_trainer, own_manner, quiet
 
 from textrec.base.charset import Charset
 from textrec.base.params import load
-from textrec.datasets.samples import read_split
+from textrec.base.records import SPLITS, Sample
+from textrec.datasets.samples import read_split, write_samples
 from textrec.network.batches import loader
 from textrec.network.model import ModelConfig
 from textrec.network.trained import TrainedModel
 from textrec.training.lightning_module import Training
 from textrec.training.recipe import TrainParams
-from textrec.training.recombination import RecombinedImages
+from textrec.training.recombination import TrainingImages
+
+STEPS = 300
 
 
 def main() -> None:
     """Measure, print, save."""
     quiet()
-    config = load("model", ModelConfig, ROOT / "params.yaml")
     params = load("train", TrainParams, ROOT / "params.yaml")
-    split = read_split(sys.argv[1] if len(sys.argv) > 1 else ROOT / f"data/processed/{params.data}.h5", "train")
+    file = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / f"data/processed/{params.data}.h5"
+    figures = {"whole": measured(file, params)}
+    if len(sys.argv) > 2:
+        large = Path(sys.argv[2]) / "large.h5"
+        if not large.exists():
+            enlarge(file, large, float(sys.argv[3]))
+        forget(large)
+        figures["large"] = measured(large, params, limit_train_batches=STEPS)
+    save("loading", figures)
+
+
+def enlarge(file: Path, large: Path, gib: float) -> None:
+    """Write a sample file of the training lines of another, again and again."""
+    split = read_split(file, "train")
+    times = int(gib * 2**30 / len(split.pixels)) + 1
+
+    def again() -> Iterator[tuple[str, Sample]]:
+        for number in range(times):
+            for sample in split.samples():
+                yield "train", replace(sample, id=f"{number}-{sample.id}", writer=f"{number}-{sample.writer}")
+
+    about = {"line_height": split.line_height, "characters": split.characters}
+    write_samples(large, again(), source="large", **about, may_be_empty=SPLITS)
+
+
+def forget(path: Path) -> None:
+    """Put a file's pages out of the system's memory."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def measured(file: Path, params: TrainParams, **limits: int) -> dict[str, Any]:
+    """Train for two epochs and measure the second."""
+    config = load("model", ModelConfig, ROOT / "params.yaml")
+    begun = time.perf_counter()
+    split = read_split(file, "train")
     charset = Charset(split.characters)
-    images = RecombinedImages(split, charset, config, recombine=1.0, seed=params.seed)
+    images = TrainingImages(split, charset, config, recombine=1.0, seed=params.seed)
+    opened = time.perf_counter() - begun
     training = Training(TrainedModel.build(config, charset, line_height=split.line_height), params)
-    starts, ends = [], []
+    starts, ends, memory = [], [], []
+
+    def end(*_: object) -> None:
+        memory.append(own_memory())
+        ends.append(time.perf_counter())
+
     callback = LambdaCallback(
-        on_train_batch_start=lambda *_: starts.append(time.perf_counter()),
-        on_train_batch_end=lambda *_: ends.append(time.perf_counter()),
+        on_train_batch_start=lambda *_: starts.append(time.perf_counter()), on_train_batch_end=end
     )
-    trainer = make_trainer(params, **own_manner(params, callback), max_epochs=2)
+    trainer = make_trainer(params, **own_manner(params, callback), max_epochs=2, **limits)
     trainer.fit(training, loader(images, params.batch_size, shuffle=True, seed=params.seed))
     steps = len(ends) // 2
     waits = [start - end for start, end in zip(starts[steps:], ends[steps - 1 :], strict=False)]
     seconds = ends[-1] - ends[steps - 1]
-    share = sum(waits) / seconds
-    print(f"{steps} steps in {seconds:.1f} s, {share:.2%} of it waiting for data")
-    figures = {
+    share, gib = sum(waits) / seconds, file.stat().st_size / 2**30
+    print(f"{file.name}: {gib:.2f} GiB, {len(split)} lines, ready after {opened:.1f} s; ", end="")
+    print(f"{steps} steps in {seconds:.1f} s, {share:.2%} of it waiting for data; ", end="")
+    print(f"{max(memory) / 2**20:.0f} MiB of memory", flush=True)
+    return {
         "source": split.source,
+        "gib": gib,
         "samples": len(split),
+        "opened": opened,
         "steps": steps,
         "seconds": seconds,
         "share_waiting": share,
+        "batch_size": params.batch_size,
+        "median_wait": statistics.median(waits),
+        "between_epochs": waits[0],
+        "own_memory_mib": max(memory) / 2**20,
     }
-    figures |= {"batch_size": params.batch_size, "median_wait": statistics.median(waits), "between_epochs": waits[0]}
-    save("loading", figures)
+
+
+def own_memory() -> int:
+    """Bytes of this process that are no pages of a file."""
+    status = Path("/proc/self/status").read_text()
+    return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("RssAnon"))
 
 
 if __name__ == "__main__":
