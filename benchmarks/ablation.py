@@ -36,7 +36,7 @@ VARIANTS = {
     "without recurrent layers": {"model.lstm_layers": 0},
     "without averaged weights": {"train.ema_decay": 0.0},
 }  # fmt: skip
-STEPS = (10, 40)  # of the two runs whose difference is the time of a step
+STEPS = (50, 200)  # of the two runs whose difference is the time of a step; by the 50th most widths have been seen
 
 
 def main() -> None:
