@@ -2,9 +2,12 @@
 
 import itertools
 
+from textrec.base.charset import Charset, CharsetParams
+from textrec.base.params import load
+from textrec.base.records import SPLITS
 from textrec.base.runtime import run, tell_dropped, write_json
 from textrec.datasets.corrections import corrected_lines, read_corrections
-from textrec.datasets.samples import read_split, write_training_samples
+from textrec.datasets.samples import known_samples, read_split, write_training_samples
 
 
 def main() -> None:
@@ -13,11 +16,12 @@ def main() -> None:
     corrections = read_corrections(folder)
     lines = [correction for correction in corrections if "\n" not in correction.text]
     train = read_split(real, "train")
-    corrected = corrected_lines(folder, lines, line_height=train.line_height)
+    corrected = (("train", sample) for sample in corrected_lines(folder, lines, line_height=train.line_height))
+    known = known_samples(corrected, Charset(train.characters), load("charset", CharsetParams))
     # Without corrections it would be the real lines by another name.
-    samples = itertools.chain(train.samples(), corrected) if lines else ()
+    samples = itertools.chain(train.samples(), (sample for _, sample in known)) if lines else ()
     write_training_samples(
-        "data/processed/corrected_lines.h5", samples, real, source="corrected_lines", may_be_empty=("train",)
+        "data/processed/corrected_lines.h5", samples, real, source="corrected_lines", may_be_empty=SPLITS
     )
     several = len(corrections) - len(lines)
     counts = {

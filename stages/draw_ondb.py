@@ -2,7 +2,7 @@
 
 from textrec.base.charset import Charset, CharsetParams
 from textrec.base.params import load
-from textrec.base.records import read_forms
+from textrec.base.records import SPLITS, read_forms
 from textrec.base.runtime import run, tell_dropped, write_json
 from textrec.datasets.samples import contact_sheet, read_split, write_training_samples
 from textrec.datasets.strokes import DrawOndb, Report, draw_lines, read_lines, usable_lines
@@ -21,7 +21,7 @@ def main() -> None:
     written = (line._replace(text=truth.written(line.text, charset)) for line in pen_lines)
     lines = list(usable_lines(written, forms, params, report, charset=charset))
     samples = draw_lines(lines, height=real.line_height, seed=params.seed)
-    write_training_samples(OUTPUT, samples, REAL, source="ondb_lines", may_be_empty=("train",))
+    write_training_samples(OUTPUT, samples, REAL, source="ondb_lines", may_be_empty=SPLITS)
     write_json("metrics/ondb.json", report.metrics())
     tell_dropped({"lines": report.dropped}, see="metrics/ondb.json")
     contact_sheet("reports/ondb_lines.png", OUTPUT)

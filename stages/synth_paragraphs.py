@@ -2,7 +2,7 @@
 
 from textrec.base.charset import Charset, CharsetParams
 from textrec.base.params import load
-from textrec.base.records import read_forms
+from textrec.base.records import SPLITS, read_forms
 from textrec.base.runtime import run
 from textrec.datasets.crops import CropParams
 from textrec.datasets.samples import contact_sheet, known_samples, read_split, write_training_samples
@@ -19,7 +19,9 @@ def main() -> None:
     samples = stack_paragraphs(forms, "data/raw/iamdb.zip", params, line_height=line_height)
     charset = Charset(read_split(REAL, "val").characters)
     known = known_samples((("train", sample) for sample in samples), charset, load("charset", CharsetParams))
-    write_training_samples(OUTPUT, (sample for _, sample in known), REAL, source="synth_paragraphs")
+    stacked = (sample for _, sample in known)
+    without_iam = () if forms else SPLITS
+    write_training_samples(OUTPUT, stacked, REAL, source="synth_paragraphs", may_be_empty=without_iam)
     contact_sheet("reports/synth_paragraphs.png", OUTPUT, per_split=4)
 
 

@@ -2,6 +2,7 @@ import hashlib
 import importlib.resources
 import os
 import random
+import re
 import resource
 import signal
 import subprocess
@@ -266,15 +267,47 @@ def test_other_brown_archives_are_refused(project, members, message):
         bring(parameters(), Path("data/raw"))
 
 
+IAM_ALONE = "neither iamdb.zip nor formsA-D.tgz, formsE-H.tgz, formsI-Z.tgz, xml.tgz, largeWriter"
+
+
+@pytest.mark.parametrize("name", ["iamdb.zip", "matlab.zip"])
+def test_iam_and_emnist_may_be_missing_as_a_whole(project, name):
+    bring(parameters(), Path("data/raw"))
+    others = {path.name: path.read_bytes() for path in Path("data/raw").iterdir() if path.name != name}
+    (project / "archives" / name).unlink()
+    brought = bring(parameters(), Path("data/raw"))
+    assert contents(project / "data/raw" / name) == {}
+    assert {path.name: path.read_bytes() for path in Path("data/raw").iterdir() if path.name != name} == others
+    assert brought.archives.keys() == {"iamdb.zip", "matlab.zip"} - {name}
+    [line] = [line for line in brought.lines if line.startswith(name)]
+    assert re.match(
+        {
+            "iamdb.zip": rf"iamdb.zip: no forms, for there is {IAM_ALONE}.*; get IAM from https://fki",
+            "matlab.zip": r"matlab.zip: no glyphs, for there is no matlab.zip; get EMNIST .* from https://www.nist.gov",
+        }[name],
+        line,
+    )
+
+
+def test_your_own_pages_or_fonts_are_enough(project):
+    write_folder(project / "mine/letters", PAGES)
+    (project / "fonts").mkdir()
+    (project / "fonts/a.ttf").write_bytes(b"a")
+    bring(parameters(path="mine", ground_truth=["letters"]), Path("data/raw"))
+    assert len(contents(project / "data/raw/ground_truth.zip")) == len(PAGES)
+    (project / "empty").mkdir()
+    brought = bring(parameters(path="empty", fonts="fonts"), Path("data/raw"))
+    assert brought.archives == {}
+    assert contents(project / "data/raw/fonts.zip") == {"a.ttf": b"a"}
+    for name in ("iamdb.zip", "matlab.zip", "ondb.zip", "ground_truth.zip"):
+        assert contents(project / "data/raw" / name) == {}
+    message = r"^empty: none of ascii-all.tar.gz, .*, iamdb.zip, .* is there, and neither .* get IAM from https"
+    with pytest.raises(TextrecError, match=message):
+        bring(parameters(path="empty"), Path("data/raw"))
+
+
 def test_missing_archives_are_named_with_where_to_get_them(project):
-    (project / "archives/matlab.zip").unlink()
-    with pytest.raises(TextrecError, match=r"^archives: matlab.zip not found; get EMNIST .* https://www.nist.gov"):
-        bring(parameters(), Path("data/raw"))
     (project / "archives/iamdb.zip").unlink()
-    with pytest.raises(
-        TextrecError, match=r"^archives: iamdb.zip is missing, .* xml.tgz not found; get IAM from https"
-    ):
-        bring(parameters(), Path("data/raw"))
     write_originals(project / "archives")
     (project / "archives/formsE-H.tgz").unlink()
     with pytest.raises(TextrecError, match=r"^archives: formsE-H.tgz not found; get IAM from https"):
@@ -488,7 +521,11 @@ DIGESTS = {"iamdb.zip": "0" * 64, "matlab.zip": "1" * 64}
             r"data.sha256 names imdb.zip; known are ascii-all.tar.gz, brown.zip, formsA-D.tgz",
         ),
         ({"urls": {"imdb.zip": "https://x"}}, r"data.urls names imdb.zip; known are ascii-all.tar.gz"),
-        ({"source": "url"}, r"data.urls: iamdb.zip is missing, and so are the original downloads"),
+        (
+            {"source": "url"},
+            r"data.urls: none of ascii-all.tar.gz, .*, xml.tgz is there, and neither data.ground_truth",
+        ),
+        ({"source": "url", "urls": {"xml.tgz": "https://x"}}, r"data.urls: formsA-D.tgz, .* not found; get IAM from"),
         ({"source": "url", "urls": GOOD_URLS}, r"data.sha256.iamdb.zip is missing"),
         (
             {"source": "url", "urls": GOOD_URLS | {"iamdb.zip": "http://me:secret@example.org/i.zip?key=secret"}},

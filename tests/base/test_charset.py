@@ -73,6 +73,12 @@ def test_the_charset_is_named_or_given_or_taken_from_the_data():
     assert charset_params(characters="data").fixed is None
 
 
+def test_without_training_lines_the_data_have_iams_characters():
+    params = charset_params(characters="data", min_count=3)
+    assert params.charset(()).characters == LINE_CHARACTERS
+    assert params.charset(["ab"]).characters == ""  # there are lines, but of rare characters alone
+
+
 @pytest.mark.parametrize(
     ("written", "text"),
     [

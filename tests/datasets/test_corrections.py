@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from charsets import CHARSET_YAML
 from PIL import Image, ImageDraw, ImageFont
 from repository import ROOT
 
@@ -218,6 +219,7 @@ def test_a_picture_that_is_missing_changed_or_blank_is_named(tmp_path: Path) -> 
 
 
 def write_lines(folder: Path) -> None:
+    (folder / "params.yaml").write_text(CHARSET_YAML)
     image = np.random.default_rng(0).integers(0, 256, (28, 90), np.uint8)
     write_samples(
         folder / "data/processed/iam_lines.h5",
@@ -257,3 +259,20 @@ def test_the_stage_runs_without_corrections(tmp_path: Path, monkeypatch: pytest.
     add_corrections.main()
     assert [len(read_split("data/processed/corrected_lines.h5", split)) for split in SPLITS] == [0, 3, 3]
     assert json.loads(Path("metrics/corrected.json").read_text())["lines"] == 0
+
+
+def test_a_correction_outside_the_charset_stops_or_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_lines(tmp_path)
+    latin = {"read": "été", "model": MODEL, "writer": "", "charset": Charset("éta cd")}
+    save_correction("data/corrected", written("été"), "été", **latin)
+    kept = save_correction("data/corrected", written("a cat"), "a cat", **latin)
+    with pytest.raises(TextrecError, match=r"'é' in 'été' is not in the charset; .* set charset.on_unknown to skip"):
+        add_corrections.main()
+    params = Path("params.yaml").read_text()
+    Path("params.yaml").write_text(params.replace("on_unknown: error", "on_unknown: skip"))
+    add_corrections.main()
+    assert read_split("data/processed/corrected_lines.h5", "train").id[3:] == [kept.id]
+    assert capsys.readouterr().err == "1 samples dropped: 'é' not in the charset\n"

@@ -3,10 +3,11 @@
     iamdb.zip    forms/<id>.jpg or .png, xml/<id>.xml, task/<list>.txt
     matlab.zip   emnist-byclass.mat
     corpus.txt   sentences, one a line
-    ondb.zip     lines of on-line handwriting as `textrec.datasets.strokes` describes them; none where a source has none
+    ondb.zip     lines of on-line handwriting as `textrec.datasets.strokes` describes them
     ground_truth.zip    <name>/ for each of `data.ground_truth`, with all that is in it but for hidden files
-    fonts.zip    the fonts of `data.fonts`, each under its bare name; none where that names none
+    fonts.zip    the fonts of `data.fonts`, each under its bare name
 
+An archive has no members where a source has none of its kind.
 Members are untouched, stored, sorted by name, with fixed dates: the bytes depend on the contents alone.
 """
 
@@ -55,6 +56,8 @@ FONTS = re.compile(r"(?:.*/)?([^/.][^/]*\.(?:ttf|otf|woff|woff2))", re.IGNORECAS
 
 IAM_HOME = "https://fki.tic.heia-fr.ch/databases/iam-handwriting-database"
 EMNIST_HOME = "https://www.nist.gov/itl/products-and-services/emnist-dataset"
+NO_FORMS = f"no forms, for there is neither {', '.join(COURSE)} nor {', '.join(ORIGINALS)}; get IAM from {IAM_HOME}"
+NO_GLYPHS = f"no glyphs, for there is no {', '.join(EMNIST)}; get EMNIST in MATLAB format from {EMNIST_HOME}"
 NO_STROKES = f"no lines, for there is neither {', '.join(PACKED_STROKES)} nor {' and '.join(STROKES)}"
 NO_TRUTH = "no pages, for data.ground_truth names none"
 NO_FONTS = "no fonts, for data.fonts names none"
@@ -142,8 +145,8 @@ class Brought(NamedTuple):
 def bring(params: DataParams, raw: Path) -> Brought:
     """Write iamdb.zip, matlab.zip, corpus.txt, ondb.zip, ground_truth.zip and fonts.zip to the folder `raw`.
 
-    IAM is the course archive where it is there, else the original downloads, of which none may be missing; likewise
-    IAM-OnDB, which may be missing as a whole.
+    IAM is the course archive where it is there, else the original downloads; likewise IAM-OnDB. Either, and EMNIST, may
+    be missing as a whole, not in part.
     All are replaced or none: raises TextrecError where an archive is missing, damaged, unsafe or incomplete.
     """
     with SOURCES[params.source](params, raw) as folder, contextlib.ExitStack() as stack:
@@ -174,16 +177,18 @@ def bring(params: DataParams, raw: Path) -> Brought:
             else:
                 found[name] = _lay_out(name, members)
             _bound(truth if name in params.truths else found[name], params.max_member_mib)
-        emnist, brown = found.pop("matlab.zip"), found.pop("brown.zip", None)
+        if "matlab.zip" in found:
+            _require(found["matlab.zip"], ["emnist-byclass.mat"], folder / "matlab.zip")
+        emnist, brown = found.pop("matlab.zip", {}), found.pop("brown.zip", None)
         strokes = {name: found.pop(name) for name in (*PACKED_STROKES, *STROKES) if name in found}
-        _require(emnist, ["emnist-byclass.mat"], folder / "matlab.zip")
         iam = _merge(found.values())
-        where = folder / "iamdb.zip" if "iamdb.zip" in found else folder
-        _require(iam, [f"task/{name}.txt" for name in LISTS], where)
         counts = {kind: sum(name.startswith(f"{kind}/") for name in iam) for kind in ("forms", "xml")}
-        for kind, count in counts.items():
-            if not count:
-                raise TextrecError(f"{where}: no member in {kind}/; get IAM anew from {IAM_HOME}")
+        if found:
+            where = folder / "iamdb.zip" if "iamdb.zip" in found else folder
+            _require(iam, [f"task/{name}.txt" for name in LISTS], where)
+            for kind, count in counts.items():
+                if not count:
+                    raise TextrecError(f"{where}: no member in {kind}/; get IAM anew from {IAM_HOME}")
         for name, part in strokes.items():
             if not part:
                 raise TextrecError(f"{folder / name}: no member is IAM-OnDB's; get it anew from {ONDB_HOME}")
@@ -205,9 +210,11 @@ def bring(params: DataParams, raw: Path) -> Brought:
             write_zip(transcribed, truth, description="ground_truth.zip")
             write_zip(faces, fonts, description="fonts.zip")
             text.write_text("".join(f"{sentence}\n" for sentence in sentences), encoding="utf-8", newline="\n")
+    forms = f"{counts['forms']} forms and {counts['xml']} XML files from {_listing(found)}"
+    sizes = (f"{name}, {member.size / 2**20:.1f} MiB" for name, member in emnist.items())
     lines = [
-        f"iamdb.zip: {counts['forms']} forms and {counts['xml']} XML files from {_listing(found)}",
-        f"matlab.zip: emnist-byclass.mat, {emnist['emnist-byclass.mat'].size / 2**20:.1f} MiB",
+        f"iamdb.zip: {forms if found else NO_FORMS}",
+        f"matlab.zip: {next(sizes, NO_GLYPHS)}",
         f"corpus.txt: {len(sentences)} sentences from {origin}",
         f"ondb.zip: {' and '.join(f'{len(part)} members of {name}' for name, part in strokes.items()) or NO_STROKES}",
         f"ground_truth.zip: {f'{len(truth)} files from {_listing(params.truths)}' if truth else NO_TRUTH}",
@@ -219,35 +226,36 @@ def bring(params: DataParams, raw: Path) -> Brought:
 def wanted(params: DataParams, present: Collection[str], *, where: str) -> list[str]:
     """The archives to read of those present: those that `choose_archives` takes, and the ground truth.
 
-    TextrecError, beginning with `where`, names the missing ones.
+    TextrecError, beginning with `where`, names the missing ones, or all where there is nothing to train on.
     """
     if missing := [name for name in params.truths if name not in present]:
         raise TextrecError(
             f"{where}: {_listing(missing)} not found, named by data.ground_truth; put it beside the rest"
         )
-    return [*choose_archives(present, where=where), *params.truths]
+    archives = [*choose_archives(present, where=where), *params.truths]
+    if not (archives or params.fonts):
+        raise TextrecError(
+            f"{where}: none of {_listing(LAYOUTS)} is there, and neither data.ground_truth nor data.fonts names any; "
+            f"get IAM from {IAM_HOME} and EMNIST from {EMNIST_HOME}, or name your own pages in data.ground_truth"
+        )
+    return archives
 
 
 def choose_archives(present: Iterable[str], *, where: str) -> list[str]:
-    """The archives to read of those present: IAM's course archive, else its original downloads; EMNIST; Brown if there;
-    IAM-OnDB if there, its strokes as arrays before its original downloads.
+    """The archives to read of those present: IAM's course archive, else its original downloads; EMNIST; Brown; the
+    strokes of IAM-OnDB as arrays, else its original downloads.
 
-    TextrecError, beginning with `where`, names the missing ones and where to get them.
+    TextrecError, beginning with `where`, names the missing ones of original downloads that are there in part, and where
+    to get them.
     """
     present = set(present)
-    if "iamdb.zip" in present:
-        iam = ["iamdb.zip"]
-    elif missing := [name for name in ORIGINALS if name not in present]:
-        whole = "" if len(missing) < len(ORIGINALS) else "iamdb.zip is missing, and so are the original downloads: "
-        raise TextrecError(f"{where}: {whole}{_listing(missing)} not found; get IAM from {IAM_HOME}")
-    else:
-        iam = list(ORIGINALS)
-    if "matlab.zip" not in present:
-        raise TextrecError(f"{where}: matlab.zip not found; get EMNIST in MATLAB format from {EMNIST_HOME}")
-    strokes = list(PACKED_STROKES if present >= PACKED_STROKES.keys() else STROKES)
-    if (missing := [name for name in strokes if name not in present]) and len(missing) < len(strokes):
-        raise TextrecError(f"{where}: {_listing(missing)} not found; get IAM-OnDB from {ONDB_HOME}")
-    return [*iam, "matlab.zip", *(name for name in ("brown.zip", *strokes) if name in present)]
+    iam = COURSE if present >= COURSE.keys() else ORIGINALS
+    strokes = PACKED_STROKES if present >= PACKED_STROKES.keys() else STROKES
+    for names, of in ((iam, f"IAM from {IAM_HOME}"), (strokes, f"IAM-OnDB from {ONDB_HOME}")):
+        missing = names.keys() - present
+        if 0 < len(missing) < len(names):
+            raise TextrecError(f"{where}: {_listing(missing)} not found; get {of}")
+    return [name for name in (*iam, *EMNIST, *BROWN, *strokes) if name in present]
 
 
 def _lay_out(archive: str, members: Iterable[Member]) -> dict[str, Member]:
@@ -328,7 +336,7 @@ def _sample(params: DataParams, raw: Path) -> Iterator[Path]:  # noqa: ARG001
 def _local(params: DataParams, raw: Path) -> Iterator[Path]:  # noqa: ARG001
     folder = Path(str(params.path))
     if not folder.is_dir():
-        raise TextrecError(f"data.path: no folder {folder}; it must hold the archives of IAM and EMNIST")
+        raise TextrecError(f"data.path: no folder {folder}; it must hold the archives, or your own pages")
     yield folder
 
 

@@ -95,10 +95,15 @@ class CharsetParams(Params):
         return self
 
     def charset(self, texts: Iterable[str]) -> Charset:
-        """The charset of a dataset; texts: its training lines as they are written to it, read for `data` alone."""
+        """The charset of a dataset; texts: its training lines as they are written to it, read for `data` alone.
+
+        Where there are none it is IAM's.
+        """
         if self.characters != DATA:
             return Charset(NAMED.get(self.characters, self.characters))
         counts = Counter(character for text in texts for character in text if character != "\n")
+        if not counts:
+            return Charset(LINE_CHARACTERS)
         frequent = {character for character, count in counts.items() if count >= self.min_count}
         rest = sorted(frequent - set(LINE_CHARACTERS))
         return Charset("".join([character for character in LINE_CHARACTERS if character in frequent] + rest))

@@ -41,12 +41,17 @@ def extract_glyphs(archive: str | Path, path: str | Path, params: ExtractEmnist)
 
     The archive's training part gives the splits train and val, its test part the split test. Of each part a character
     keeps at most the median count of all characters, so that the frequent ones do not outweigh the rest.
+    An archive without members, as `download` writes where there is no EMNIST, has no characters.
     Raises TextrecError where the archive is damaged or incomplete, or leaves a character without a glyph in a split.
     """
     dataset = _load(archive)
-    characters = _characters(dataset, archive)
+    characters = {} if dataset is None else _characters(dataset, archive)
     with hdf5.create(path) as file:
         file.attrs["format"] = FORMAT
+        if dataset is None:
+            for split in SPLITS:
+                file.create_group(split)
+            return
         for part in ("train", "test"):
             images, labels = _part(dataset, part, characters, archive)
             for character, rows in _choose(labels, characters, params.seed):
@@ -88,11 +93,14 @@ def read_glyphs(path: str | Path) -> dict[str, Glyphs]:
 # ---- the MATLAB file ----
 
 
-def _load(archive: str | Path) -> np.void:
-    """The struct `dataset` of the archive's MATLAB file."""
+def _load(archive: str | Path) -> np.void | None:
+    """The struct `dataset` of the archive's MATLAB file; None where the archive has no members."""
     try:
-        with zipfile.ZipFile(archive) as file, file.open(MEMBER) as member:
-            return scipy.io.loadmat(member, variable_names=["dataset"])["dataset"][0, 0]  # type: ignore[arg-type]
+        with zipfile.ZipFile(archive) as file:
+            if not file.namelist():
+                return None
+            with file.open(MEMBER) as member:
+                return scipy.io.loadmat(member, variable_names=["dataset"])["dataset"][0, 0]  # type: ignore[arg-type]
     except FileNotFoundError:
         raise TextrecError(f"{archive}: not found; run `dvc repro download` to get it") from None
     except Exception as error:  # of a damaged file zipfile, zlib and scipy make nearly any exception

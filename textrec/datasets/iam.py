@@ -87,7 +87,7 @@ class Report:
         """Counts by split, and by reason what was dropped or changed, with the ids where they are few."""
         counts = {
             "forms": self.forms,
-            "writers": {split: len(writers) for split, writers in self.writers.items()},
+            "writers": {split: len(self.writers[split]) for split in SPLITS},
             "lines": self.lines,
             "listed_lines": self.listed_lines,
         }
@@ -111,9 +111,12 @@ def parse_forms(
     outside a charset that does not depend on the data) raises TextrecError or, with `skip_bad_lines`, is dropped and
     reported; of the last kind also where `charset.on_unknown` is skip. Whatever else is wrong with the archive or the
     corrections raises TextrecError. Memory holds one form at a time, whatever their number.
+    An archive without members, as `download` writes where there is no IAM, has no forms.
     """
     table = read_corrections(corrections)
     with open_archive(path) as archive:
+        if not archive.namelist():
+            return
         documents, images = members(archive, "xml", (".xml",)), image_members(archive)
         writers = {form: read_form(archive, name).writer for form, name in documents.items()}
         lists = read_task_lists(archive, writers)

@@ -14,7 +14,7 @@ from pydantic import NonNegativeInt, PositiveInt, model_validator
 from textrec.archives.raw import read_form_image
 from textrec.base.params import Params
 from textrec.base.records import Box, Form, Sample
-from textrec.base.runtime import TextrecError, parallel_map
+from textrec.base.runtime import parallel_map
 from textrec.datasets.crops import line_crops, line_regions
 
 
@@ -68,12 +68,10 @@ def stack_paragraphs(
     Lines are drawn at random from all forms and keep the indent and the gap that they have on their page. All is laid
     out before any image is read: each form is then decoded once, each line resampled once, from the stored scan to its
     place. Memory holds the paragraphs' pixels. A paragraph's writer is its own id.
-    Raises TextrecError where `forms` is empty or an image cannot be read.
+    Without forms there are none. Raises TextrecError where an image cannot be read.
     """
     if not forms:
-        raise TextrecError(
-            "synth_paragraphs: no form to take lines from; look at metrics/iam.json for what was dropped"
-        )
+        return
     lines = [line for number, form in enumerate(forms) for line in _measure(form, number)]
     ids = [f"synth-{number:05d}" for number in range(params.count)]
     texts, canvases, places = [], [], []
