@@ -7,6 +7,7 @@ from textrec.base.runtime import run
 from textrec.datasets.iam import CORRECTIONS, Report, parse_forms
 from textrec.datasets.samples import read_split
 from textrec.reports import health
+from textrec.reports.dropped import is_of_iam
 from textrec.training.recipe import TrainParams
 
 ARCHIVE = "data/raw/iamdb.zip"
@@ -20,7 +21,8 @@ def main() -> None:
     from textrec.reports.labels import judge
 
     params, batch_size = load("inspect_data", health.InspectData), load("predict", PredictParams).batch_size
-    data = f"data/processed/{load('train', TrainParams).data}.h5"
+    dataset = load("train", TrainParams).data
+    data = f"data/processed/{dataset}.h5"
     trained = TrainedModel.load("models/model.ckpt", device=best_device())
     splits = {split: read_split(data, split) for split in SPLITS}
     judgements = {split: judge(trained, part, batch_size=batch_size) for split, part in splits.items()}
@@ -28,12 +30,13 @@ def main() -> None:
 
     report = Report()  # of all ids; parse_iam, which would have stopped at a bad line or not, names only few
     charset = load("charset", CharsetParams)
-    forms = list(parse_forms(ARCHIVE, CORRECTIONS, charset=charset, skip_bad_lines=True, report=report))
+    parsed = parse_forms(ARCHIVE, CORRECTIONS, charset=charset, skip_bad_lines=True, report=report)
+    forms = list(parsed) if is_of_iam(dataset) else []
     form_ids = {name: form.id for form in forms for name in (form.id, *(line.id for line in form.lines))}
     found = [(label, health.correction_rows(label, form_ids)) for label in health.suspects(labels, params.worst)]
     health.write_suspects("reports/suspects.jsonl", found)
-    about = {"forms": forms, "report": report, "archive": ARCHIVE, "examples": params.examples}
-    health.health_page("reports/data.html", splits, labels, found, **about)
+    about = {"forms": forms, "report": report, "archive": ARCHIVE, "metrics": "metrics"}
+    health.health_page("reports/data.html", splits, labels, found, **about, examples=params.examples)
     print(f"{len(labels)} labels looked at, {len(found)} to check in reports/data.html")
 
 

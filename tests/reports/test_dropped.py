@@ -1,11 +1,16 @@
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
+import pytest
 from charsets import IAM
 from iam_archives import SIZE, Page, line, members, pages, write_archive
 
+from textrec.base.runtime import TextrecError, write_json
+from textrec.datasets import strokes, truth_report
 from textrec.datasets.iam import Report, parse_forms
-from textrec.reports.dropped import PICTURE, drops, notes
+from textrec.reports.dropped import PICTURE, counted, drops, is_of_iam, notes
+from textrec.training.recipe import TrainParams
 
 
 def parse(folder: Path, forms: list[Page], **more: bytes) -> tuple[Report, Path]:
@@ -77,3 +82,81 @@ def test_notes_name_few_ids_and_count_all(tmp_path: Path) -> None:
     assert count == 25
     assert named.startswith("a01-000-00 a01-000-01 ")
     assert named.endswith("a01-000-19 and 5 more")
+
+
+# ---- other data ----
+
+DRAWN = {"without_text": 2, "corpus": {"words": 9, "left_out": 3}}
+NOT_DRAWN = ("line not drawn", "its hand can write none of its words", 2, "")
+LEFT_OUT = ("word of the corpus left out", "character outside the charset", 3, "")
+
+
+def write_reports(folder: Path) -> None:
+    """What stages report that left out some of everything."""
+    pages = truth_report.Report()
+    for number in range(2):
+        pages.note("mine", truth_report.LINES, "no text", f"line {number}")
+    for number in range(30):
+        pages.note("old", truth_report.IGNORED, "no page", str(number))
+    lines = strokes.Report()
+    lines.dropped["no transcript"] = 4
+    reports = {
+        "ground_truth": {"corpora": pages.metrics()},
+        "ondb": lines.metrics(),
+        "corrected": {"lines": 5, "left_out_several_lines": 1},
+        "drawn_lines": DRAWN,
+        "font_lines": {"dropped": {"a.ttf": "no font", "b.ttf": "no letters", "c.ttf": "no font"}} | DRAWN,
+    }
+    for name, report in reports.items():
+        write_json(folder / f"{name}.json", report)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "rows"),
+    [
+        ("iam_lines", []),
+        ("emnist_lines", []),
+        (
+            "page_lines",
+            [
+                ("mine: line dropped", "no text", 2, "line 0\nline 1"),
+                ("old: file ignored", "no page", 30, "\n".join(map(str, range(20))) + " and 10 more"),
+            ],
+        ),
+        ("ondb_lines", [("on-line line dropped", "no transcript", 4, "")]),
+        ("iam_and_ondb_lines", [("on-line line dropped", "no transcript", 4, "")]),
+        ("corrected_lines", [("correction left out", "of several lines", 1, "")]),
+        ("drawn_lines", [NOT_DRAWN, LEFT_OUT]),
+        (
+            "font_lines",
+            [
+                ("font left out", "no font", 2, "a.ttf\nc.ttf"),
+                ("font left out", "no letters", 1, "b.ttf"),
+                NOT_DRAWN,
+                LEFT_OUT,
+            ],
+        ),
+    ],
+)
+def test_what_other_stages_left_out_is_in_rows(
+    tmp_path: Path, dataset: str, rows: list[tuple[str, str, int, str]]
+) -> None:
+    write_reports(tmp_path)
+    assert [tuple(row.values()) for row in counted(dataset, tmp_path)] == rows
+
+
+def test_what_is_not_there_is_no_row_and_a_missing_report_is_told(tmp_path: Path) -> None:
+    write_json(tmp_path / "corrected.json", {"left_out_several_lines": 0})
+    assert counted("corrected_lines", tmp_path) == []
+    with pytest.raises(TextrecError, match=r"ondb.json: not found; run `dvc repro`"):
+        counted("ondb_lines", tmp_path)
+
+
+def test_datasets_of_iam_are_known() -> None:
+    datasets = get_args(TrainParams.model_fields["data"].annotation)
+    assert {dataset for dataset in datasets if not is_of_iam(dataset)} == {
+        "emnist_lines",
+        "page_lines",
+        "drawn_lines",
+        "font_lines",
+    }

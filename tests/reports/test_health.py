@@ -10,6 +10,8 @@ from iam_archives import members, pages, write_archive
 
 from textrec.base.charset import LINE_CHARACTERS
 from textrec.base.records import SPLITS, Form, Sample, write_forms
+from textrec.base.runtime import write_json
+from textrec.datasets import truth_report
 from textrec.datasets.crops import crop_forms, crop_lines
 from textrec.datasets.iam import Report, parse_forms
 from textrec.datasets.samples import Split, read_split, write_samples
@@ -206,8 +208,8 @@ def write(parsed: Parsed, path: Path) -> str:
     labels = parsed.judged()
     form_ids = {line.id: form.id for form in parsed.forms for line in form.lines}
     found = [(one, correction_rows(one, form_ids)) for one in suspects(labels, 9)]
-    about = {"forms": parsed.forms, "report": parsed.report, "archive": parsed.archive, "examples": 2}
-    health_page(path, parsed.splits, labels, found, **about)
+    about = {"forms": parsed.forms, "report": parsed.report, "archive": parsed.archive}
+    health_page(path, parsed.splits, labels, found, **about, metrics=path.parent, examples=2)
     return path.read_text(encoding="utf-8")
 
 
@@ -227,3 +229,20 @@ def test_the_page_shows_each_suspect_with_its_split_and_the_row_to_paste(tmp_pat
 def test_the_page_has_the_same_bytes_every_time(tmp_path: Path) -> None:
     parsed = Parsed(tmp_path)
     assert write(parsed, tmp_path / "one.html") == write(parsed, tmp_path / "two.html")
+
+
+def test_a_page_of_other_data_has_what_their_stage_counted_and_nothing_of_iam(tmp_path: Path) -> None:
+    parsed = Parsed(tmp_path)
+    labels, pages = parsed.judged(), {s: replace(part, source="page_lines") for s, part in parsed.splits.items()}
+    told = truth_report.Report()
+    told.note("mine", truth_report.LINES, "no text", "mine/a.xml: line l1")
+    write_json(tmp_path / "ground_truth.json", {"corpora": told.metrics()})
+    found = [(one, []) for one in suspects(labels, 9)]
+    about = {"forms": [], "report": Report(), "archive": parsed.archive, "metrics": tmp_path, "examples": 2}
+    health_page(tmp_path / "data.html", pages, labels, found, **about)
+    page = (tmp_path / "data.html").read_text(encoding="utf-8")
+    row = '<th scope="row">mine: line dropped</th><td>no text</td><td>1</td><td>mine/a.xml: line l1</td>'
+    assert row in page
+    assert "<h3>1. c01-000-01: test, writer 003</h3>" in page
+    assert "IAM" not in page
+    assert page.count("<svg ") == 15

@@ -78,7 +78,8 @@ def test_the_policy_of_a_page_knows_its_style_and_allows_no_network(tmp_path: Pa
     names = ("losses", "stretches", "line_heights", "widths", "lengths", "by_writer")
     groups = {name: {"train": [1.0, 2.0]} for name in names}
     lists = dict.fromkeys(("notes", "drops", "suspects", "hard", "stretched", "characters", "writers"), ())
-    write_html(tmp_path / "page.html", "health.html", source="<none>", sizes={}, impossible=0, **groups, **lists)
+    few = {"source": "<none>", "sizes": {}, "impossible": 0, "of_iam": True}
+    write_html(tmp_path / "page.html", "health.html", **few, **groups, **lists)
     page = (tmp_path / "page.html").read_text()
     [style] = re.findall(r"<style>(.*?)</style>", page, re.DOTALL)
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()

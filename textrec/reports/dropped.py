@@ -1,5 +1,7 @@
-"""What was dropped or changed on the way from the archive to the forms, with pictures."""
+"""What was dropped or changed on the way to a dataset: of IAM with pictures, of all else as its stage counted it."""
 
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -8,6 +10,7 @@ from PIL import Image
 
 from textrec.archives.raw import open_archive, read_form_image
 from textrec.base.records import Form, Line, Word
+from textrec.base.runtime import read_json
 from textrec.datasets.crops import line_crops
 from textrec.datasets.iam import FEW, Report
 from textrec.datasets.iam_xml import read_form
@@ -41,13 +44,82 @@ class Drop(NamedTuple):
 
 
 def notes(report: Report) -> list[dict[str, Any]]:
-    """What was dropped or changed, as rows of a table."""
-    rows = []
-    for kind, what in NOTES.items():
-        for reason, ids in sorted(report.noted[kind].items()):
-            named = " ".join(ids[:FEW]) + (f" and {len(ids) - FEW} more" if len(ids) > FEW else "")
-            rows.append({"what": what, "why": reason, "how many": len(ids), "which": named})
-    return rows
+    """What was dropped or changed of IAM, as rows of a table."""
+    return [
+        _row(what, reason, len(ids), ids, apart=" ")
+        for kind, what in NOTES.items()
+        for reason, ids in sorted(report.noted[kind].items())
+    ]
+
+
+def _row(what: str, why: str, count: int, named: Sequence[str] = (), *, apart: str = "\n") -> dict[str, Any]:
+    """named: what was dropped, the first of it at least, to be shown `apart`."""
+    first = named[:FEW]
+    more = f" and {count - len(first)} more" if first and count > len(first) else ""
+    return {"what": what, "why": why, "how many": count, "which": apart.join(first) + more}
+
+
+# ---- what the stages of other data have counted ----
+
+PAGE_NOTES = {
+    "dropped_lines": "line dropped",
+    "dropped_files": "file dropped",
+    "ignored_files": "file ignored",
+    "letters_without_their_marks": "letters without their marks",
+}
+
+
+def is_of_iam(dataset: str) -> bool:
+    """Whether it has samples of IAM, to train on or to measure on."""
+    return not {"iam", "ondb", "corrected", "synth"}.isdisjoint(dataset.split("_"))
+
+
+def counted(dataset: str, metrics: str | Path) -> list[dict[str, Any]]:
+    """Rows as `notes` has them, of all that a dataset is made of but IAM, from the reports in the folder `metrics`.
+
+    Raises TextrecError where a report is missing.
+    """
+    words = dataset.split("_")
+    reports = [(report, rows) for word, (report, rows) in REPORTS.items() if word in words]
+    found = [row for report, rows in reports for row in rows(read_json(Path(metrics) / f"{report}.json"))]
+    return [row for row in found if row["how many"]]
+
+
+def _of_pages(report: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for corpus, kinds in report["corpora"].items():
+        for kind, what in PAGE_NOTES.items():
+            for reason, noted in kinds[kind].items():
+                yield _row(f"{corpus}: {what}", reason, noted["count"], noted["first"])
+
+
+def _of_strokes(report: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    yield from (_row("on-line line dropped", reason, count) for reason, count in report["dropped"].items())
+
+
+def _of_corrections(report: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    yield _row("correction left out", "of several lines", report["left_out_several_lines"])
+
+
+def _of_drawing(report: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    fonts = defaultdict(list)
+    for name, reason in report.get("dropped", {}).items():
+        fonts[reason].append(name)
+    yield from (_row("font left out", reason, len(names), names) for reason, names in fonts.items())
+    yield _row("line not drawn", "its hand can write none of its words", report["without_text"])
+    yield _row("word of the corpus left out", "character outside the charset", report["corpus"]["left_out"])
+
+
+# By a word of a dataset's name.
+REPORTS = {
+    "page": ("ground_truth", _of_pages),
+    "ondb": ("ondb", _of_strokes),
+    "corrected": ("corrected", _of_corrections),
+    "drawn": ("drawn_lines", _of_drawing),
+    "font": ("font_lines", _of_drawing),
+}
+
+
+# ---- pictures of what was dropped of IAM ----
 
 
 def drops(report: Report, archive: str | Path, examples: int) -> list[Drop]:

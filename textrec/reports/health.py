@@ -3,7 +3,7 @@
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -17,7 +17,7 @@ from textrec.base.records import SPLITS, Form, Sample
 from textrec.base.runtime import atomic
 from textrec.datasets.iam import FEW, Report
 from textrec.datasets.samples import Split
-from textrec.reports.dropped import drops, notes
+from textrec.reports.dropped import counted, drops, notes
 from textrec.reports.html_page import write_html
 from textrec.reports.tables import VISIBLE
 
@@ -191,25 +191,29 @@ def health_page(
     labels: Sequence[Label],
     found: Sequence[tuple[Label, list[str]]],
     *,
-    forms: Iterable[Form],
+    forms: Collection[Form],
     report: Report,
     archive: str | Path,
+    metrics: str | Path,
     examples: int,
 ) -> None:
     """Write the page.
 
-    found: the suspects with their rows of corrections. forms, report: what `parse_forms` made of `archive`. examples:
-    as in InspectData.
+    found: the suspects with their rows of corrections. forms, report: what `parse_forms` made of `archive`, none and an
+    empty one where the data are not of IAM. metrics: the folder of the other stages' reports. examples: as in
+    InspectData.
     """
+    source = next(iter(splits.values())).source
     by_split = {split: [label for label in labels if label.split == split] for split in splits}
     shown = {id(label) for label, _ in found}
     others = [label for label in labels if id(label) not in shown]
     write_html(
         path,
         "health.html",
-        source=next(iter(splits.values())).source,
+        source=source,
+        of_iam=bool(forms),
         sizes={split: len(part) for split, part in splits.items()},
-        notes=notes(report),
+        notes=[*notes(report), *counted(source, metrics)],
         drops=drops(report, archive, examples),
         suspects=found,
         hard=sorted(others, key=lambda label: -label.loss_per_character)[:examples],
