@@ -13,6 +13,7 @@ import json
 import shutil
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,16 +50,12 @@ def main() -> None:
     for output, stage in DATA.items():
         if not (folder / "data" / output).exists():
             print(f"{stage}: {run(folder, data, stage):.0f} s", flush=True)
-    steps = kept(
-        folder / "steps.json", {name: lambda name=name: measured_steps(folder, data, name, minutes) for name in chosen}
-    )
+    steps = kept(folder / "steps.json", {name: partial(measured_steps, folder, data, name, minutes) for name in chosen})
     print("steps", steps, flush=True)
-    learned = {name: lambda name=name: learn(folder, data, name, steps[name]) for name in chosen}
-    figures = kept(folder / "figures.json", learned)
-    for name in chosen:
-        print(f"{name:20}", json.dumps(figures[name]))
-    if set(figures) == set(MIXTURES):
-        save("learn_from", {"minutes": minutes, "lines": LINES, "mixtures": figures})
+    figures = kept(folder / "figures.json", {name: partial(learn, folder, data, name, steps[name]) for name in chosen})
+    for name, found in figures.items():
+        print(f"{name:20}", json.dumps(found))
+    save("learn_from", {"minutes": minutes, "lines": LINES, "mixtures": figures})
 
 
 def parameters(source: Path) -> dict[str, Any]:

@@ -5,9 +5,10 @@ from textrec.base.params import load
 from textrec.base.records import SPLITS
 from textrec.base.runtime import run
 from textrec.datasets.iam import CORRECTIONS, Report, parse_forms
+from textrec.datasets.mixing import Mixtures
 from textrec.datasets.samples import read_split
 from textrec.reports import health
-from textrec.reports.dropped import is_of_iam
+from textrec.reports.dropped import OF_IAM, counted
 from textrec.training.recipe import TrainParams
 
 ARCHIVE = "data/raw/iamdb.zip"
@@ -31,11 +32,12 @@ def main() -> None:
     report = Report()  # of all ids; parse_iam, which would have stopped at a bad line or not, names only few
     charset = load("charset", CharsetParams)
     parsed = parse_forms(ARCHIVE, CORRECTIONS, charset=charset, skip_bad_lines=True, report=report)
-    forms = list(parsed) if is_of_iam(dataset) else []
+    datasets = load("mix", Mixtures).datasets(dataset)
+    forms = list(parsed) if OF_IAM & datasets else []
     form_ids = {name: form.id for form in forms for name in (form.id, *(line.id for line in form.lines))}
     found = [(label, health.correction_rows(label, form_ids)) for label in health.suspects(labels, params.worst)]
     health.write_suspects("reports/suspects.jsonl", found)
-    about = {"forms": forms, "report": report, "archive": ARCHIVE, "metrics": "metrics"}
+    about = {"forms": forms, "report": report, "archive": ARCHIVE, "left_out": counted(datasets, "metrics")}
     health.health_page("reports/data.html", splits, labels, found, **about, examples=params.examples)
     print(f"{len(labels)} labels looked at, {len(found)} to check in reports/data.html")
 

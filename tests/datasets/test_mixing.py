@@ -109,5 +109,11 @@ def test_bad_mixtures_are_named(values, message):
         mixtures(**values)
 
 
+def test_what_a_mixture_is_of():
+    mixture = {"train": {"page_lines": 1.0, "drawn_lines": 1.0}, "measure": "iam_lines"}
+    assert mixtures(mine=mixture).datasets("mine") == {"page_lines", "drawn_lines", "iam_lines"}
+    assert mixtures(mine=mixture).datasets("font_lines") == {"font_lines"}
+
+
 def test_params_file_in_git_is_valid(pytestconfig):
     assert load("mix", Mixtures, pytestconfig.rootpath / "params.yaml")["latin_lines"].measure == "page_lines"

@@ -89,7 +89,7 @@ def test_the_loader_gives_batches(split: Split) -> None:
         ("mine: font_lines", "mine: font_lines: no samples .* name a folder of fonts"),
         ("iam_lines", "iam_lines: no samples .* put iamdb.zip"),
         ("synth_paragraphs", "synth_paragraphs: no samples .* put iamdb.zip"),
-        ("emnist_lines", "emnist_lines: no samples .* put matlab.zip"),
+        ("emnist_lines", "emnist_lines: no samples .* put EMNIST's matlab.zip"),
     ],
 )
 def test_a_split_without_samples_is_refused(split: Split, source: str, message: str) -> None:

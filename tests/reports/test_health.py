@@ -15,6 +15,7 @@ from textrec.datasets import truth_report
 from textrec.datasets.crops import crop_forms, crop_lines
 from textrec.datasets.iam import Report, parse_forms
 from textrec.datasets.samples import Split, read_split, write_samples
+from textrec.reports.dropped import counted
 from textrec.reports.health import (
     DOUBT,
     Judgement,
@@ -209,7 +210,7 @@ def write(parsed: Parsed, path: Path) -> str:
     form_ids = {line.id: form.id for form in parsed.forms for line in form.lines}
     found = [(one, correction_rows(one, form_ids)) for one in suspects(labels, 9)]
     about = {"forms": parsed.forms, "report": parsed.report, "archive": parsed.archive}
-    health_page(path, parsed.splits, labels, found, **about, metrics=path.parent, examples=2)
+    health_page(path, parsed.splits, labels, found, **about, left_out=[], examples=2)
     return path.read_text(encoding="utf-8")
 
 
@@ -238,8 +239,8 @@ def test_a_page_of_other_data_has_what_their_stage_counted_and_nothing_of_iam(tm
     told.note("mine", truth_report.LINES, "no text", "mine/a.xml: line l1")
     write_json(tmp_path / "ground_truth.json", {"corpora": told.metrics()})
     found = [(one, []) for one in suspects(labels, 9)]
-    about = {"forms": [], "report": Report(), "archive": parsed.archive, "metrics": tmp_path, "examples": 2}
-    health_page(tmp_path / "data.html", pages, labels, found, **about)
+    about = {"forms": [], "report": Report(), "archive": parsed.archive, "left_out": counted({"page_lines"}, tmp_path)}
+    health_page(tmp_path / "data.html", pages, labels, found, **about, examples=2)
     page = (tmp_path / "data.html").read_text(encoding="utf-8")
     row = '<th scope="row">mine: line dropped</th><td>no text</td><td>1</td><td>mine/a.xml: line l1</td>'
     assert row in page

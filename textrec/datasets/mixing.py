@@ -56,6 +56,11 @@ class Mixtures(Params):
             raise TextrecError(not_a_parameter(f"params.yaml: mix.{name}", list(self.__pydantic_extra__)))
         return self.__pydantic_extra__[name]
 
+    def datasets(self, name: str) -> set[str]:
+        """The datasets that a mixture is of; of a dataset itself."""
+        mixture = self.__pydantic_extra__.get(name)
+        return {*mixture.train, mixture.measure} if mixture else {name}
+
 
 def mix(path: str | Path, mixture: Mixture) -> str | None:
     """Write the mixture of datasets, which lie beside it, to a sample file, in the charset of them all.

@@ -19,15 +19,18 @@ WIDTH_STEP = 32
 NARROWEST = 0.1  # line heights that a character takes across at the least; in IAM-OnDB 99.8 % take 0.22 or more
 
 
-NO_STROKES = (
-    "put ondb_strokes.npz, or lineStrokes-all.tar.gz and ascii-all.tar.gz, into data.path, "
-    "then run `dvc repro -f -s download` and this again"
-)
-NO_IAM = (
-    "put iamdb.zip, or IAM's original downloads, into data.path, then run `dvc repro -f -s download` and this again"
-)
-NO_EMNIST = "put matlab.zip into data.path, then run `dvc repro -f -s download` and this again"
-NO_FONTS = "name a folder of fonts in data.fonts (`make fonts` fills data/fonts), then `dvc repro draw_fonts`"
+AGAIN = "then run `dvc repro -f -s download` and this again"
+NO_IAM = f"put iamdb.zip, or IAM's original downloads, into data.path, {AGAIN}"
+REMEDIES = {  # by how the name of a dataset without samples begins
+    "iam": NO_IAM,
+    "synth": NO_IAM,
+    "emnist": f"put EMNIST's matlab.zip into data.path, {AGAIN}",
+    "ondb": "put ondb_strokes.npz, or lineStrokes-all.tar.gz and ascii-all.tar.gz, into data.path, and IAM, on which "
+    f"they are measured, {AGAIN}",
+    "page": "name your pages in data.ground_truth; metrics/ground_truth.json tells what was dropped of them",
+    "corrected": "correct readings on the page of `make app` first; they are measured on IAM",
+    "font": "name a folder of fonts in data.fonts (`make fonts` fills data/fonts), then `dvc repro draw_fonts`",
+}
 
 
 class Batch(NamedTuple):
@@ -54,9 +57,8 @@ class TextImages(Dataset[Batch]):
         self.split = split
         if not len(split):
             source = split.source.rpartition(": ")[2]  # of a mixture: the dataset that it lacks
-            remedies = {"ondb": NO_STROKES, "font": NO_FONTS, "iam": NO_IAM, "emnist": NO_EMNIST, "synth": NO_IAM}
-            dropped = "metrics/ tells what was dropped on the way"
-            remedy = next((remedy for name, remedy in remedies.items() if source.startswith(name)), dropped)
+            remedies = (remedy for name, remedy in REMEDIES.items() if source.startswith(name))
+            remedy = next(remedies, "metrics/ tells what was dropped on the way")
             raise TextrecError(f"{split.source}: no samples are left; {remedy}")
         if split.characters != charset.characters:
             raise TextrecError(

@@ -1,7 +1,7 @@
 """What was dropped or changed on the way to a dataset: of IAM with pictures, of all else as its stage counted it."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -69,18 +69,12 @@ PAGE_NOTES = {
 }
 
 
-def is_of_iam(dataset: str) -> bool:
-    """Whether it has samples of IAM, to train on or to measure on."""
-    return not {"iam", "ondb", "corrected", "synth"}.isdisjoint(dataset.split("_"))
-
-
-def counted(dataset: str, metrics: str | Path) -> list[dict[str, Any]]:
-    """Rows as `notes` has them, of all that a dataset is made of but IAM, from the reports in the folder `metrics`.
+def counted(datasets: Collection[str], metrics: str | Path) -> list[dict[str, Any]]:
+    """Rows as `notes` has them, of all datasets but IAM, from the reports in the folder `metrics`.
 
     Raises TextrecError where a report is missing.
     """
-    words = dataset.split("_")
-    reports = [(report, rows) for word, (report, rows) in REPORTS.items() if word in words]
+    reports = [report for dataset, report in REPORTS.items() if dataset in datasets]
     found = [row for report, rows in reports for row in rows(read_json(Path(metrics) / f"{report}.json"))]
     return [row for row in found if row["how many"]]
 
@@ -109,13 +103,13 @@ def _of_drawing(report: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     yield _row("word of the corpus left out", "character outside the charset", report["corpus"]["left_out"])
 
 
-# By a word of a dataset's name.
+OF_IAM = {"iam_lines", "iam_paragraphs", "synth_paragraphs", "ondb_lines", "corrected_lines"}  # or measured on it
 REPORTS = {
-    "page": ("ground_truth", _of_pages),
-    "ondb": ("ondb", _of_strokes),
-    "corrected": ("corrected", _of_corrections),
-    "drawn": ("drawn_lines", _of_drawing),
-    "font": ("font_lines", _of_drawing),
+    "page_lines": ("ground_truth", _of_pages),
+    "ondb_lines": ("ondb", _of_strokes),
+    "corrected_lines": ("corrected", _of_corrections),
+    "drawn_lines": ("drawn_lines", _of_drawing),
+    "font_lines": ("font_lines", _of_drawing),
 }
 
 

@@ -17,7 +17,7 @@ from textrec.base.records import SPLITS, Form, Sample
 from textrec.base.runtime import atomic
 from textrec.datasets.iam import FEW, Report
 from textrec.datasets.samples import Split
-from textrec.reports.dropped import counted, drops, notes
+from textrec.reports.dropped import drops, notes
 from textrec.reports.html_page import write_html
 from textrec.reports.tables import VISIBLE
 
@@ -194,14 +194,13 @@ def health_page(
     forms: Collection[Form],
     report: Report,
     archive: str | Path,
-    metrics: str | Path,
+    left_out: Sequence[Mapping[str, Any]],
     examples: int,
 ) -> None:
     """Write the page.
 
     found: the suspects with their rows of corrections. forms, report: what `parse_forms` made of `archive`, none and an
-    empty one where the data are not of IAM. metrics: the folder of the other stages' reports. examples: as in
-    InspectData.
+    empty one where the data are not of IAM. left_out: what `counted` says of other data. examples: as in InspectData.
     """
     source = next(iter(splits.values())).source
     by_split = {split: [label for label in labels if label.split == split] for split in splits}
@@ -213,7 +212,7 @@ def health_page(
         source=source,
         of_iam=bool(forms),
         sizes={split: len(part) for split, part in splits.items()},
-        notes=[*notes(report), *counted(source, metrics)],
+        notes=[*notes(report), *left_out],
         drops=drops(report, archive, examples),
         suspects=found,
         hard=sorted(others, key=lambda label: -label.loss_per_character)[:examples],
