@@ -11,18 +11,23 @@ import numpy as np
 from PIL import Image, ImageOps
 from scipy import ndimage
 
-# In grey levels, of 255. Training sees paper down to 0.03 of white and ink that varies by 0.2 of its brightness.
+# In grey levels, of 255, where nothing else is said.
+CLEAN = 232  # paper of a clean scan at its darkest: so are 120 lines of IAM, and the forms of the sample
 FAINTEST = 30  # contrast of what is taken for ink
-UNEVEN = 40  # between places of the paper, that is evened out
-DIM = 190  # paper darker than that is brightened
-WEAK = 90  # contrast of ink that is strengthened
-PAPER, INK = 245, 75  # of mended pictures: about IAM's
+WRITTEN = 0.01  # of the picture: fainter ink that takes so much is writing, not stains
+WEAK = 90  # ink of a clean scan that is strengthened: none of those lines has less
+PAPER, INK = 250, 75  # of mended pictures: about IAM's
+TENTH = 1.28  # standard deviations from the middle to the lightest tenth
+NOISE = 2.0  # standard deviations of the paper: what is no darker is pressed by half, or more, towards it
+THROUGH = 0.15  # of the ink, likewise: what shines through, and stains
+UNEVEN = 40  # between places of the paper that are near: the edge of a shadow
 PALE = 12  # how much darker than paper its rules are at least
 
 LOOK = 400  # pixels at least of the longer side of the small picture that is looked at, where there are so many
 THIN = 20  # pixels at least of its shorter side, likewise
 STROKE = 7  # pixels of the small picture that strokes have at most, where they are told from shadows
 PAPER_LOOK = 80  # pixels at least of the longer side of the picture in which the paper is looked at
+BOLD = 9  # pixels of it that strokes have at most, in a line of 20 to 40
 MOSTLY = 0.6  # of a row that is dark, at the edge of a picture, where it is no part of the page
 RULE = 0.3  # of the picture's width, or height: straight lines of that length are no strokes
 TALL = 0.85  # of the height of a picture of one line: strokes are shorter
@@ -60,36 +65,48 @@ def _dark_on_light(image: Image.Image) -> Image.Image:
 
 
 def _evened(image: Image.Image) -> Image.Image:
-    """Dark ink on evenly lit, light paper; a clean scan as it is."""
-    paper = _paper(image)
-    small = reduced(image)
-    below = np.asarray(Image.fromarray(paper).resize(small.size)) - np.asarray(small, np.float32)
-    depth = float(ndimage.uniform_filter(below, 2).max())
-    even = paper.max() - paper.min() < UNEVEN and np.median(paper) > DIM
-    if even and not FAINTEST <= depth < WEAK:
+    """Dark ink on evenly lit, light paper; a clean scan as it is.
+
+    How dark paper, its noise and the ink are is seen in a small picture, in which lines are about as high as in crops.
+    """
+    paper, small = _paper(image), reduced(image)
+    dark = _darkness(np.asarray(small, np.float32), _enlarged(paper, small))
+    light, usual = np.percentile(dark, [10, 50])
+    noise, dark = (usual - light) / TENTH, np.maximum(dark - usual, 0)
+    written = dark[ndimage.uniform_filter(dark, 2) > max(4 * noise, FAINTEST / 2)]
+    ink = np.percentile(written, 75) if written.size else 0
+    if paper.min() >= CLEAN and not FAINTEST <= ink < WEAK:
         return image
-    pixels = np.asarray(image, np.float32)
-    paper = _paper_of(pixels, paper)
-    gain = (PAPER - INK) / depth if FAINTEST <= depth < WEAK else PAPER / np.maximum(paper, 1)
-    return Image.fromarray(np.clip(PAPER - (paper - pixels) * gain, 0, 255).astype(np.uint8))
+    seen = ink >= FAINTEST or written.size > WRITTEN * dark.size
+    gain = max(1, (PAPER - INK) / ink) if seen else 1
+    pale = max(NOISE * noise, THROUGH * ink, 1)
+    gains = _enlarged((gain * dark**2 / (dark**2 + pale**2)).astype(np.float32), image)
+    dark = gains * (_darkness(np.asarray(image, np.float32), _paper_of(image, paper)) - usual)
+    return Image.fromarray(np.clip(PAPER - dark, 0, PAPER).astype(np.uint8))
 
 
-def _paper_of(pixels: np.ndarray, tiny: np.ndarray) -> np.ndarray:
-    """How bright the paper is at each pixel, both float32 (height, width), from what `_paper` says of a tiny picture.
+def _darkness(pixels: np.ndarray, paper: np.ndarray) -> np.ndarray:
+    """How much darker than its paper each pixel is, in grey levels on paper such as PAPER."""
+    return PAPER * (1 - pixels / np.maximum(paper, 1))
+
+
+def _enlarged(values: np.ndarray, image: Image.Image) -> np.ndarray:
+    """Values of a smaller picture, float32, at each pixel of the image."""
+    return np.asarray(Image.fromarray(values).resize(image.size, Image.Resampling.BILINEAR))
+
+
+def _paper_of(image: Image.Image, tiny: np.ndarray) -> np.ndarray:
+    """How bright the paper is at each pixel, float32 (height, width), from what `_paper` says of a tiny picture.
 
     Where a shadow has a hard edge, what is as bright as the paper in it, or brighter, is paper.
     """
-
-    def enlarged(values: np.ndarray) -> np.ndarray:
-        return np.asarray(Image.fromarray(values).resize(pixels.shape[::-1], Image.Resampling.BILINEAR))
-
-    paper = enlarged(tiny)
+    paper = _enlarged(tiny, image)
     low = ndimage.minimum_filter(tiny, 5)
     steep = ndimage.maximum_filter(tiny, 5) - low > UNEVEN
     if not steep.any():
         return paper
-    low = enlarged(low)
-    shadow = (enlarged(steep.astype(np.float32)) > 0) & (pixels >= 0.85 * low)
+    pixels, low = np.asarray(image, np.float32), _enlarged(low, image)
+    shadow = (_enlarged(steep.astype(np.float32), image) > 0) & (pixels >= 0.85 * low)
     return np.where(shadow, np.clip(pixels, low, paper), paper)
 
 
@@ -97,7 +114,7 @@ def _paper(image: Image.Image) -> np.ndarray:
     """How bright the paper is at each place of a tiny picture, float32: what lies between strokes."""
     tiny = np.asarray(reduced(image, PAPER_LOOK), np.float32)
     # Padded, or a shadow that ends at the edge would be closed there as a stroke is.
-    closed = ndimage.grey_closing(np.pad(tiny, 4, "edge"), size=(5, 5))[4:-4, 4:-4]
+    closed = ndimage.grey_closing(np.pad(tiny, BOLD, "edge"), size=(BOLD, BOLD))[BOLD:-BOLD, BOLD:-BOLD]
     return ndimage.gaussian_filter(ndimage.median_filter(closed, 3, mode="nearest"), 0.6, mode="nearest")
 
 
