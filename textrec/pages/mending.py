@@ -31,6 +31,8 @@ BOLD = 9  # pixels of it that strokes have at most, in a line of 20 to 40
 MOSTLY = 0.6  # of a row that is dark, at the edge of a picture, where it is no part of the page
 RULE = 0.3  # of the picture's width, or height: straight lines of that length are no strokes
 TALL = 0.85  # of the height of a picture of one line: strokes are shorter
+LONG = 2.5  # times the height, likewise: short words have straight rows, too
+THICK = 0.1  # of the height of a picture of one line: rules of the corpora have up to 0.08, rows of joined letters more
 SHORTEST = 20  # pixels of a rule
 MANY = 5  # rules down a picture: fewer may be the uprights of letters
 
@@ -164,7 +166,7 @@ def without_rules(image: Image.Image) -> Image.Image:
     For pictures of a line or of a page: a letter alone may be straight for as long.
     """
     pixels, (width, height) = np.asarray(image), image.size
-    across = _ruled(pixels, max(RULE * width, min(1.5 * height, TALL * width)))
+    across = _ruled(pixels, max(RULE * width, min(LONG * height, TALL * width)))
     pixels = pixels if across is None else across
     down = _ruled(pixels.T, max(RULE * height, min(TALL * height, 0.25 * width)), many=True)
     pixels = pixels if down is None else down.T
@@ -190,8 +192,8 @@ def _ruled(pixels: np.ndarray, length: float, *, many: bool = False) -> np.ndarr
     rules = ndimage.maximum_filter1d(runs, size, axis=1) & mask
     heights = _run_heights(mask)
     usual = np.percentile(heights[rules], 40) if rules.any() else len(pixels)
-    if usual > 0.2 * len(pixels):
-        return None  # a dark area
+    if usual > THICK * len(pixels):
+        return None  # words, joined, or a dark area
     # What is thicker or darker than they are is a stroke.
     rule = (heights <= 1.5 * usual + 1) & (dark <= 1.5 * np.median(dark[rules]) + PALE)
     gone = ndimage.maximum_filter1d(rules & rule, 3, axis=0) & (rule | ~mask)
