@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 from scipy import ndimage
 
 # In grey levels, of 255, where nothing else is said.
-CLEAN = 232  # paper of a clean scan at its darkest: so are 120 lines of IAM, and the forms of the sample
+CLEAN = 236  # paper of a clean scan, but for a tenth: so are 120 lines of IAM, and the forms of the sample
 FAINTEST = 30  # contrast of what is taken for ink
 WRITTEN = 0.01  # of the picture: fainter ink that takes so much is writing, not stains
 WEAK = 90  # ink of a clean scan that is strengthened: none of those lines has less
@@ -20,14 +20,14 @@ PAPER, INK = 250, 75  # of mended pictures: about IAM's
 TENTH = 1.28  # standard deviations from the middle to the lightest tenth
 NOISE = 2.0  # standard deviations of the paper: what is no darker is pressed by half, or more, towards it
 THROUGH = 0.15  # of the ink, likewise: what shines through, and stains
-UNEVEN = 40  # between places of the paper that are near: the edge of a shadow
+UNEVEN = 40  # between places of the paper: more than that is the edge of a shadow
 PALE = 12  # how much darker than paper its rules are at least
 
 LOOK = 400  # pixels at least of the longer side of the small picture that is looked at, where there are so many
 THIN = 20  # pixels at least of its shorter side, likewise
 STROKE = 7  # pixels of the small picture that strokes have at most, where they are told from shadows
 PAPER_LOOK = 80  # pixels at least of the longer side of the picture in which the paper is looked at
-BOLD = 9  # pixels of it that strokes have at most, in a line of 20 to 40
+BOLD, FINE = 9, 5  # pixels of it that strokes have at most, in a line and in a page
 MOSTLY = 0.6  # of a row that is dark, at the edge of a picture, where it is no part of the page
 RULE = 0.3  # of the picture's width, or height: straight lines of that length are no strokes
 TALL = 0.85  # of the height of a picture of one line: strokes are shorter
@@ -39,12 +39,13 @@ MANY = 5  # rules down a picture: fewer may be the uprights of letters
 
 def mended(image: Image.Image) -> Image.Image:
     """Dark ink on evenly lit, light paper, from a picture of mode L; its edges may be cut off."""
-    return _evened(_without_edges(_dark_on_light(image)))
+    image = _without_edges(_dark_on_light(image))
+    return _evened(image, BOLD if max(image.size) > 2 * min(image.size) else FINE)
 
 
 def mended_line(image: Image.Image) -> Image.Image:
     """The same of a line that was cut out, which has no edges that are not its own."""
-    return _evened(_dark_on_light(image))
+    return _evened(_dark_on_light(image), BOLD)
 
 
 def reduced(image: Image.Image, side: int = LOOK) -> Image.Image:
@@ -66,18 +67,19 @@ def _dark_on_light(image: Image.Image) -> Image.Image:
     return ImageOps.invert(image) if light.sum() > dark.sum() else image
 
 
-def _evened(image: Image.Image) -> Image.Image:
-    """Dark ink on evenly lit, light paper; a clean scan as it is.
+def _evened(image: Image.Image, thick: int) -> Image.Image:
+    """Dark ink on evenly lit, light paper; a clean scan as it is. thick: see `_paper`.
 
     How dark paper, its noise and the ink are is seen in a small picture, in which lines are about as high as in crops.
     """
-    paper, small = _paper(image), reduced(image)
+    paper, small = _paper(image, thick), reduced(image)
     dark = _darkness(np.asarray(small, np.float32), _enlarged(paper, small))
     light, usual = np.percentile(dark, [10, 50])
     noise, dark = (usual - light) / TENTH, np.maximum(dark - usual, 0)
     written = dark[ndimage.uniform_filter(dark, 2) > max(4 * noise, FAINTEST / 2)]
     ink = np.percentile(written, 75) if written.size else 0
-    if paper.min() >= CLEAN and not FAINTEST <= ink < WEAK:
+    clean = np.percentile(paper, 10) >= CLEAN and np.ptp(paper) < UNEVEN
+    if clean and not FAINTEST <= ink < WEAK:
         return image
     seen = ink >= FAINTEST or written.size > WRITTEN * dark.size
     gain = max(1, (PAPER - INK) / ink) if seen else 1
@@ -112,11 +114,11 @@ def _paper_of(image: Image.Image, tiny: np.ndarray) -> np.ndarray:
     return np.where(shadow, np.clip(pixels, low, paper), paper)
 
 
-def _paper(image: Image.Image) -> np.ndarray:
-    """How bright the paper is at each place of a tiny picture, float32: what lies between strokes."""
+def _paper(image: Image.Image, thick: int) -> np.ndarray:
+    """How bright the paper is at each place of a tiny picture, float32: what lies between strokes up to so `thick`."""
     tiny = np.asarray(reduced(image, PAPER_LOOK), np.float32)
     # Padded, or a shadow that ends at the edge would be closed there as a stroke is.
-    closed = ndimage.grey_closing(np.pad(tiny, BOLD, "edge"), size=(BOLD, BOLD))[BOLD:-BOLD, BOLD:-BOLD]
+    closed = ndimage.grey_closing(np.pad(tiny, thick, "edge"), size=(thick, thick))[thick:-thick, thick:-thick]
     return ndimage.gaussian_filter(ndimage.median_filter(closed, 3, mode="nearest"), 0.6, mode="nearest")
 
 
