@@ -1,7 +1,7 @@
 """Pictures as training never shows them, made such as it does: dark ink on light, even paper, and nothing beside it.
 
-A clean scan stays as it is. What is mended: light ink on dark, the table around a page, uneven light, hard shadows,
-faint ink, ruled and squared paper, frames.
+A clean scan stays as it is. What is mended: light ink on dark, the table around a page, grey and uneven paper, hard
+shadows, faint ink, what shines through, ruled and squared paper, frames.
 """
 
 import math
@@ -74,7 +74,7 @@ def _evened(image: Image.Image, thick: int) -> Image.Image:
     """
     paper, small = _paper(image, thick), reduced(image)
     dark = _darkness(np.asarray(small, np.float32), _enlarged(paper, small))
-    light, usual = np.percentile(dark, [10, 50])
+    light, usual = np.percentile(dark, [10, 50])  # no ink is so light
     noise, dark = (usual - light) / TENTH, np.maximum(dark - usual, 0)
     written = dark[ndimage.uniform_filter(dark, 2) > max(4 * noise, FAINTEST / 2)]
     ink = np.percentile(written, 75) if written.size else 0
