@@ -14,8 +14,14 @@ import tempfile
 from pathlib import Path
 
 import yaml
+from loading import measured
 from machine import ROOT, measure, save
 from pipeline import ENVIRONMENT, set_parameter
+from training_step import quiet
+
+from textrec.base.params import load
+from textrec.network.model import ModelConfig
+from textrec.training.recipe import TrainParams
 
 STRIDE_32 = {
     "model.resnet.channels": [32, 64, 128, 128, 128],
@@ -36,7 +42,7 @@ VARIANTS = {
     "without recurrent layers": {"model.lstm_layers": 0},
     "without averaged weights": {"train.ema_decay": 0.0},
 }  # fmt: skip
-STEPS = (50, 200)  # of the two runs whose difference is the time of a step; by the 50th most widths have been seen
+STEPS = 100  # that are timed, after as many in which most widths of batches have been seen
 
 
 def main() -> None:
@@ -66,26 +72,29 @@ def prepare(folder: Path) -> None:
 
 def seconds_a_step(folder: Path, changes: dict) -> float:
     """What a step of training takes, without what begins and ends a run."""
-    short, long = (run(folder, changes | schedule(steps, validate=False), "train") for steps in STEPS)
-    return (long - short) / (STEPS[1] - STEPS[0])
+    quiet()
+    run(folder, changes)
+    file = folder / "params.yaml"
+    params, config = load("train", TrainParams, file), load("model", ModelConfig, file)
+    timed = measured(folder / f"data/processed/{params.data}.h5", params, config, limit_train_batches=STEPS)
+    return timed["seconds"] / timed["steps"]
 
 
 def train(folder: Path, changes: dict, steps: int) -> dict[str, float]:
     """Train a variant; its parameters and val CERs."""
-    run(folder, changes | schedule(steps, validate=True), "train")
+    run(folder, changes | schedule(steps), "train")
     measures = json.loads((folder / "metrics/train.json").read_text())
     kept = ("parameters", "val/cer", "val/ctc_cer", "val/wer")
     return {name: measures[name] for name in kept if name in measures}
 
 
-def schedule(steps: int, *, validate: bool) -> dict:
-    """Parameters of a run of `steps` steps that validates once, at its end; on one batch where it is not to."""
+def schedule(steps: int) -> dict:
+    """Parameters of a run of `steps` steps that validates once, at its end."""
     return {
         "train.trainer.max_epochs": -1,
         "train.trainer.max_steps": steps,
         "train.trainer.check_val_every_n_epoch": None,
         "train.trainer.val_check_interval": steps,
-        "train.trainer.limit_val_batches": 1.0 if validate else 1,
     }
 
 

@@ -45,13 +45,14 @@ def main() -> None:
     quiet()
     params = load("train", TrainParams, ROOT / "params.yaml")
     file = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / f"data/processed/{params.data}.h5"
-    figures = {"whole": measured(file, params)}
+    config = load("model", ModelConfig, ROOT / "params.yaml")
+    figures = {"whole": measured(file, params, config)}
     if len(sys.argv) > 2:
         large = Path(sys.argv[2]) / "large.h5"
         if not large.exists():
             enlarge(file, large, float(sys.argv[3]))
         forget(large)
-        figures["large"] = measured(large, params, limit_train_batches=STEPS)
+        figures["large"] = measured(large, params, config, limit_train_batches=STEPS)
     save("loading", figures)
 
 
@@ -76,9 +77,8 @@ def forget(path: Path) -> None:
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def measured(file: Path, params: TrainParams, **limits: int) -> dict[str, Any]:
+def measured(file: Path, params: TrainParams, config: ModelConfig, **limits: int) -> dict[str, Any]:
     """Train for two epochs and measure the second."""
-    config = load("model", ModelConfig, ROOT / "params.yaml")
     begun = time.perf_counter()
     split = read_split(file, "train")
     charset = Charset(split.characters)
