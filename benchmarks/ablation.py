@@ -12,6 +12,7 @@ import os
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import yaml
 from loading import measured
@@ -54,7 +55,8 @@ def main() -> None:
         folder = Path(scratch)
         prepare(folder)
         run(folder, {"data.source": "local", "data.path": str(source)}, "download", "parse_iam", "crop_lines")
-        steps = {name: round(60 * minutes / seconds_a_step(folder, VARIANTS[name])) for name in chosen}
+        timed = {name: timed_steps(folder, VARIANTS[name]) for name in chosen}
+        steps = {name: round(60 * minutes * one["steps"] / one["seconds"]) for name, one in timed.items()}
         print("steps", json.dumps(steps), flush=True)
         figures = {}
         for name in chosen:
@@ -70,14 +72,13 @@ def prepare(folder: Path) -> None:
         (folder / name).symlink_to(ROOT / name)
 
 
-def seconds_a_step(folder: Path, changes: dict) -> float:
-    """What a step of training takes, without what begins and ends a run."""
+def timed_steps(folder: Path, changes: dict) -> dict[str, Any]:
+    """What STEPS steps of training take, without what begins and ends a run, as `loading.measured` has it."""
     quiet()
     run(folder, changes)
     file = folder / "params.yaml"
     params, config = load("train", TrainParams, file), load("model", ModelConfig, file)
-    timed = measured(folder / f"data/processed/{params.data}.h5", params, config, limit_train_batches=STEPS)
-    return timed["seconds"] / timed["steps"]
+    return measured(folder / f"data/processed/{params.data}.h5", params, config, limit_train_batches=STEPS)
 
 
 def train(folder: Path, changes: dict, steps: int) -> dict[str, float]:

@@ -3,8 +3,8 @@
 Usage: python benchmarks/learn_from.py FOLDER SCRATCH [MINUTES [NAME ...]]
 
 FOLDER holds iamdb.zip, the zip files CORPORA of transcribed pages, fonts or fonts.zip, and the prose english.txt and
-french.txt. Each mixture is trained for equal MINUTES (25) from nothing; the time of a step of each is measured first,
-on an idle machine, and the schedule laid out for as many steps as fit: what the machine does later changes nothing.
+french.txt. Each mixture is trained for equal MINUTES (25) from nothing: some steps of each are timed first, on an idle
+machine, and all have the time that a pixel took in them; what the machine does later changes nothing.
 Each is validated on the val split of what it learns from, and reads IAM's test lines once. SCRATCH keeps data, runs and
 figures: broken off, the same command goes on from there. NAME picks some of the mixtures.
 """
@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ablation import prepare, run, seconds_a_step, train
+from ablation import prepare, run, timed_steps, train
 from machine import save
 
 CORPORA = ["copiste.zip", "mss19.zip", "peraire.zip", "poilus.zip", "stanford.zip"]
@@ -50,12 +50,16 @@ def main() -> None:
     for output, stage in DATA.items():
         if not (folder / "data" / output).exists():
             print(f"{stage}: {run(folder, data, stage):.0f} s", flush=True)
-    steps = kept(folder / "steps.json", {name: partial(measured_steps, folder, data, name, minutes) for name in chosen})
+    timed = kept(folder / "timed.json", {name: partial(time_steps, folder, data, name) for name in MIXTURES})
+    seconds_a_pixel = sum(one["seconds"] for one in timed.values()) / sum(one["pixels"] for one in timed.values())
+    steps = {
+        name: round(60 * minutes / (seconds_a_pixel * one["pixels"] / one["steps"])) for name, one in timed.items()
+    }
     print("steps", steps, flush=True)
     figures = kept(folder / "figures.json", {name: partial(learn, folder, data, name, steps[name]) for name in chosen})
     for name, found in figures.items():
         print(f"{name:20}", json.dumps(found))
-    save("learn_from", {"minutes": minutes, "lines": LINES, "mixtures": figures})
+    save("learn_from", {"minutes": minutes, "lines": LINES, "timed": timed, "mixtures": figures})
 
 
 def parameters(source: Path) -> dict[str, Any]:
@@ -91,9 +95,10 @@ def kept(path: Path, made: dict[str, Callable[[], Any]]) -> dict[str, Any]:
     return figures
 
 
-def measured_steps(folder: Path, data: dict[str, Any], name: str, minutes: float) -> int:
-    """As many steps as fit into the minutes."""
-    return round(60 * minutes / seconds_a_step(folder, data | {"train.data": name}))
+def time_steps(folder: Path, data: dict[str, Any], name: str) -> dict[str, Any]:
+    """Some steps of a mixture: how many, their seconds, and the pixels of their padded images."""
+    timed = timed_steps(folder, data | {"train.data": name})
+    return {key: timed[key] for key in ("steps", "seconds", "pixels")}
 
 
 def learn(folder: Path, data: dict[str, Any], name: str, steps: int) -> dict[str, Any]:

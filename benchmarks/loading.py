@@ -13,6 +13,7 @@ and again: epochs of STEPS steps, its pages put out of the system's memory befor
 a file is its own memory; the two can be compared.
 """
 
+import math
 import os
 import statistics
 import sys
@@ -85,9 +86,10 @@ def measured(file: Path, params: TrainParams, config: ModelConfig, **limits: int
     images = TrainingImages(split, charset, config, recombine=1.0, seed=params.seed)
     opened = time.perf_counter() - begun
     training = Training(TrainedModel.build(config, charset, line_height=split.line_height), params)
-    starts, ends, memory = [], [], []
+    starts, ends, memory, pixels = [], [], [], []
 
     def end(*_: object) -> None:
+        pixels.append(math.prod(training.batch_shape))
         memory.append(own_memory())
         ends.append(time.perf_counter())
 
@@ -110,6 +112,7 @@ def measured(file: Path, params: TrainParams, config: ModelConfig, **limits: int
         "opened": opened,
         "steps": steps,
         "seconds": seconds,
+        "pixels": sum(pixels[steps:]),
         "share_waiting": share,
         "batch_size": params.batch_size,
         "median_wait": statistics.median(waits),
