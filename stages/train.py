@@ -10,7 +10,7 @@ from textrec.base.charset import Charset, CharsetParams
 from textrec.base.params import load
 from textrec.base.runtime import run, write_json
 from textrec.datasets.samples import read_split
-from textrec.training.recipe import NOTHING, TrainParams
+from textrec.training.recipe import NOTHING, Origin, TrainParams
 
 
 def main() -> None:
@@ -53,7 +53,8 @@ def main() -> None:
     if measures is None:  # each device has a process; the first one writes
         return
     trained.model.eval()
-    trained = replace(trained, normalize=load("charset", CharsetParams).normalize)
+    sample = load("data", Origin).is_sample and params.data != "corrected_lines"  # what people corrected is theirs
+    trained = replace(trained, normalize=load("charset", CharsetParams).normalize, sample=sample)
     trained.calibrated(images["val"], batch_size=params.batch_size).save("models/model.ckpt")
     weights = sum(weight.numel() for weight in trained.model.parameters())
     write_json("metrics/train.json", {"samples": len(train), "parameters": weights, **measures})

@@ -69,7 +69,7 @@ def rewrite(checkpoint: Path, **changes: object) -> None:
 
 def test_a_checkpoint_of_another_version(checkpoint: Path) -> None:
     rewrite(checkpoint, format=99)
-    with pytest.raises(TextrecError, match="checkpoint format 99, this version reads 3"):
+    with pytest.raises(TextrecError, match="checkpoint format 99, this version reads 4"):
         Recognizer.load(checkpoint)
 
 
@@ -83,7 +83,7 @@ def test_something_else_that_torch_saved(checkpoint: Path) -> None:
     torch.save({"weights": {}}, checkpoint)
     with pytest.raises(TextrecError, match="it does not say its format"):
         Recognizer.load(checkpoint)
-    torch.save({"format": 3, "weights": {}}, checkpoint)
+    torch.save({"format": 4, "weights": {}}, checkpoint)
     with pytest.raises(TextrecError, match="it lacks calibration, characters, line_height, model"):
         Recognizer.load(checkpoint)
 

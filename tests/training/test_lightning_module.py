@@ -171,7 +171,7 @@ def test_what_lightning_does_not_take_is_one_line(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"data": "mnist"}, "train.data is 'mnist': .*'iam_lines'"),
+        ({"data": "../mnist"}, "train.data is '../mnist': string should match pattern"),
         ({"lr": "1e-3"}, r"train.lr is '1e-3': .*write 0.001"),
         ({"batch_size": 0}, "train.batch_size is 0"),
         ({"learning_rate": 0.1}, "train.learning_rate is not a parameter"),

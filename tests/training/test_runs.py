@@ -32,9 +32,10 @@ from textrec.datasets.samples import read_split, write_samples
 from textrec.network.batches import TextImages, loader
 from textrec.reading.recognizer import Recognizer
 from textrec.training.lightning_module import Training
-from textrec.training.recipe import TrainParams
+from textrec.training.recipe import Origin, TrainParams
 from textrec.training.runs import KEPT
 
+ORIGIN = {"source": "sample", "ground_truth": [], "fonts": None}
 STEPS = {"max_epochs": 4, "check_val_every_n_epoch": 2, "deterministic": "warn"}
 # All that is random while training, and all that has a memory of its own.
 STEP = "textrec.training.lightning_module:Training.training_step"
@@ -63,6 +64,7 @@ class Folder:
         train = RECIPE | LIVELY | {"augment": RECIPE["augment"] | {"slant": 0.3, "noise": 0.1}} | changes
         params = {
             "charset": DEFAULTS.model_dump(),
+            "data": ORIGIN,
             "train": train | {"trainer": trainer},
             "model": config(**({"tf_dropout": 0.1} | (model or {}))).model_dump(),
         }
@@ -362,3 +364,16 @@ def test_ctrl_c_is_answered(tmp_path: Path) -> None:
     wait_for(tmp_path / "reached", process)
     os.killpg(process.pid, signal.SIGINT)
     assert "error: interrupted" in folder.finish(process, code=130)
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_sample"),
+    [
+        ({}, True),
+        ({"source": "local"}, False),
+        ({"ground_truth": ["letters.zip"]}, False),
+        ({"fonts": "data/fonts"}, False),
+    ],
+)
+def test_what_learned_from_the_embedded_sample_alone_is_known(changes: dict[str, Any], is_sample: bool) -> None:
+    assert validate(ORIGIN | changes | {"path": None}, Origin, where="data").is_sample == is_sample

@@ -20,7 +20,7 @@ from textrec.network.decoding import BEAM, CTC_WEIGHT, ctc_greedy, greedy, joint
 from textrec.network.model import Encoded, ModelConfig, ResNetTransformer
 from textrec.network.saved import load_saved
 
-FORMAT = 3
+FORMAT = 4
 Search = Callable[[Encoded], tuple[Tensor, Tensor]]
 HEADS = {"ar": 1, "ctc": 1, "joint": 2}  # that each decoder listens to
 
@@ -53,12 +53,14 @@ class TrainedModel:
     """A network with the charset that it writes, and how far each of its decoders is to be trusted.
 
     normalize: what became of the truth that it was trained on, as `CharsetParams.normalize`.
+    sample: whether it learned from the embedded sample alone, and reads nobody's hand.
     """
 
     model: ResNetTransformer
     charset: Charset
     calibration: dict[str, Calibration] = field(default_factory=_uncalibrated)
     normalize: dict[str, str] = field(default_factory=dict)
+    sample: bool = False
 
     @classmethod
     def build(cls, config: ModelConfig, charset: Charset, *, line_height: int) -> Self:
@@ -81,14 +83,14 @@ class TrainedModel:
             reason = " ".join(str(error).split())
             raise TextrecError(f"{path}: its weights do not fit its own parameters ({reason}); train it anew") from None
         trained.model.to(device).eval()
-        return replace(trained, calibration=calibration, normalize=content["normalize"])
+        return replace(trained, calibration=calibration, normalize=content["normalize"], sample=content["sample"])
 
     def compile(self) -> None:
         """Have torch compile the encoder, once for all sizes, at the first batches: a minute or so."""
         self.model.encode = torch.compile(self.model.encode, dynamic=True)
 
     def save(self, path: str | Path) -> None:
-        """Write weights, model parameters, charset and table of normalisation, line height and calibration.
+        """Write weights, model parameters, charset and table of normalisation, line height, calibration and `sample`.
 
         Matrices are kept as float16, which halves the file and changes next to no reading. The bytes depend on these
         alone.
@@ -98,6 +100,7 @@ class TrainedModel:
             "model": self.model.config.model_dump(),
             "characters": self.charset.characters,
             "normalize": self.normalize,
+            "sample": self.sample,
             "line_height": self.model.line_height,
             "calibration": {name: asdict(calibration) for name, calibration in self.calibration.items()},
             "weights": {name: _kept(tensor.cpu()) for name, tensor in self.model.state_dict().items()},
@@ -194,6 +197,9 @@ def _load(path: Path) -> dict[str, Any]:
         raise TextrecError(f"{path}: not a model (it does not say its format); {remedy}")
     if content["format"] != FORMAT:
         raise TextrecError(f"{path}: checkpoint format {content['format']}, this version reads {FORMAT}; train it anew")
-    if missing := {"model", "characters", "line_height", "calibration", "normalize", "weights"} - content.keys():
+    if (
+        missing := {"model", "characters", "line_height", "calibration", "normalize", "sample", "weights"}
+        - content.keys()
+    ):
         raise TextrecError(f"{path}: not a model (it lacks {', '.join(sorted(missing))}); {remedy}")
     return content

@@ -174,7 +174,7 @@ def augmentation_sheet(path: str | Path, split: Split, params: AugmentParams) ->
 
 
 def _versions(split: Split, index: int, params: AugmentParams, count: int) -> np.ndarray:
-    image = torch.from_numpy(split.image(index)).expand(count, 1, -1, -1)
+    image = torch.tensor(split.image(index)).expand(count, 1, -1, -1)  # a copy: what is mapped is read-only
     sizes = torch.tensor(image.shape[2:]).expand(count, -1)
     return Augment(params, line_height=split.line_height)(image, sizes)[:, 0].numpy()
 

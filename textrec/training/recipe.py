@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from textrec.base.params import Params
 
@@ -26,6 +26,21 @@ class AugmentParams(Params):
     mask: Share  # of the squares of the size of a line in which a span is blank
     paper: Annotated[float, Field(ge=0, le=0.5)]  # brightness of the paper, of white
     noise: Annotated[float, Field(ge=0, le=0.5)]  # standard deviation, of white
+
+
+class Origin(Params):
+    """What the section `data` tells of where samples are from."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    source: str
+    ground_truth: list[str]
+    fonts: str | None
+
+    @property
+    def is_sample(self) -> bool:
+        """Whether there is nothing but the embedded sample."""
+        return self.source == "sample" and not self.ground_truth and not self.fonts
 
 
 class TrainParams(Params):
