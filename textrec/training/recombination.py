@@ -77,7 +77,8 @@ class Recombination:
             raise ValueError(f"{split.source}: {split.id[index]}: {len(texts)} lines of text, {len(rows)} of pixels")
         ends = np.cumsum([len(text.split()) for text in texts])
         ranges = split.word_ranges(index) if split.word_count[index] else np.full((ends[-1], 2), -1)
-        paper = int(np.median(image[::PAPER_STEP, ::PAPER_STEP]))
+        some = image[::PAPER_STEP, ::PAPER_STEP].ravel()
+        paper = int(np.partition(some, some.size // 2)[some.size // 2])  # np.median takes ten times as long
         lines, advance = [], height
         for number, (text, (top, bottom)) in enumerate(zip(texts, rows, strict=True)):
             words = text.split()
