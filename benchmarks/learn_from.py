@@ -6,7 +6,8 @@ FOLDER holds iamdb.zip, the zip files CORPORA of transcribed pages, fonts or fon
 french.txt. Each mixture is trained for equal MINUTES (25) from nothing: some steps of each are timed first, on an idle
 machine, and all have the time that a pixel took in them; what the machine does later changes nothing.
 Each is validated on the val split of what it learns from, and reads IAM's test lines once. SCRATCH keeps data, runs and
-figures: broken off, the same command goes on from there. NAME picks some of the mixtures.
+figures: broken off, the same command goes on from there. NAME picks some of the mixtures; what was saved of the others
+stays.
 """
 
 import json
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ablation import prepare, run, timed_steps, train
-from machine import save
+from machine import ROOT, save
 
 CORPORA = ["copiste.zip", "mss19.zip", "peraire.zip", "poilus.zip", "stanford.zip"]
 MIXTURES = {
@@ -37,6 +38,7 @@ DATA = {
     "processed/font_lines.h5": "draw_fonts",
     **{f"processed/{name}.h5": f"mix {name}" for name in MIXTURES},
 }
+SAVED = ROOT / "benchmarks/results/learn_from.json"
 EPOCH = 500  # steps between two checkpoints, from which a run that was broken off goes on
 
 
@@ -50,13 +52,16 @@ def main() -> None:
     for output, stage in DATA.items():
         if not (folder / "data" / output).exists():
             print(f"{stage}: {run(folder, data, stage):.0f} s", flush=True)
-    timed = kept(folder / "timed.json", {name: partial(time_steps, folder, data, name) for name in MIXTURES})
+    known = measured_before(minutes)
+    making = {name: partial(time_steps, folder, data, name) for name in MIXTURES}
+    timed = kept(folder / "timed.json", making, known.get("timed", {}))
     seconds_a_pixel = sum(one["seconds"] for one in timed.values()) / sum(one["pixels"] for one in timed.values())
     steps = {
         name: round(60 * minutes / (seconds_a_pixel * one["pixels"] / one["steps"])) for name, one in timed.items()
     }
     print("steps", steps, flush=True)
-    figures = kept(folder / "figures.json", {name: partial(learn, folder, data, name, steps[name]) for name in chosen})
+    making = {name: partial(learn, folder, data, name, steps[name]) for name in chosen}
+    figures = kept(folder / "figures.json", making, known.get("mixtures", {}))
     for name, found in figures.items():
         print(f"{name:20}", json.dumps(found))
     save("learn_from", {"minutes": minutes, "lines": LINES, "timed": timed, "mixtures": figures})
@@ -85,9 +90,15 @@ def parameters(source: Path) -> dict[str, Any]:
     )
 
 
-def kept(path: Path, made: dict[str, Callable[[], Any]]) -> dict[str, Any]:
-    """The figures of a file, with those that it lacks, each written as soon as it is made."""
-    figures = json.loads(path.read_text()) if path.exists() else {}
+def measured_before(minutes: float) -> dict[str, Any]:
+    """The figures that are saved, if they are of the same minutes and lines."""
+    saved = json.loads(SAVED.read_text())["figures"] if SAVED.exists() else {}
+    return saved if (saved.get("minutes"), saved.get("lines")) == (minutes, LINES) else {}
+
+
+def kept(path: Path, made: dict[str, Callable[[], Any]], known: dict[str, Any]) -> dict[str, Any]:
+    """The figures that are known, or in a file, with those that they lack, each written as soon as it is made."""
+    figures = known | (json.loads(path.read_text()) if path.exists() else {})
     for name, make in made.items():
         if name not in figures:
             figures[name] = make()
