@@ -1,5 +1,6 @@
 """Put several datasets into one file, as training reads one file whatever it trains on."""
 
+import argparse
 import sys
 
 from textrec.base.params import load
@@ -15,4 +16,6 @@ def main(name: str) -> None:
 
 
 if __name__ == "__main__":
-    run(lambda: main(sys.argv[1]))
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("name")
+    run(lambda: main(parser.parse_args().name))

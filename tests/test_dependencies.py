@@ -9,7 +9,9 @@ import pytest
 import yaml
 from repository import ROOT
 
-PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+PIPELINE = {
+    name: stage.get("do", stage) for name, stage in yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].items()
+}
 PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
 ROOMS = {path.parent.name for path in ROOT.glob("textrec/*/__init__.py")}
 MODULES = {

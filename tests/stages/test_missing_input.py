@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 from repository import ROOT
 
-STAGES = [["stages." + path.stem] for path in sorted((ROOT / "stages").glob("*.py")) if path.stem != "download"]
+ARGUMENTS = {"mix": ["latin_lines"]}
+SCRIPTS = [path.stem for path in sorted((ROOT / "stages").glob("*.py")) if path.stem != "download"]
+STAGES = [[f"stages.{script}", *ARGUMENTS.get(script, [])] for script in SCRIPTS]
 OTHERS = [["textrec.report"], ["textrec.cli", "read", "lines.png"], ["textrec.cli", "export"], ["app"]]
 REMEDY = r"run `dvc repro|restore it, it is in git"
 

@@ -7,9 +7,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-import yaml
 from holding import hold, wait_for
-from projects import Project
+from projects import Project, pipeline
 from repository import ROOT
 
 DATA_STAGES = ["download", "parse_iam", "crop_lines", "crop_paragraphs", "extract_emnist", "synth_lines"]
@@ -26,9 +25,8 @@ def test_one_command_gives_all_outputs_and_leaves_nothing_else(project: Project)
     assert project("git", "status", "--porcelain") == ""
     assert "up to date" in project.dvc("status")
     assert "up to date" in project.dvc("repro")
-    stages = yaml.safe_load((project.folder / "dvc.yaml").read_text())["stages"]
     declared = {"data/corrected/corrections.jsonl", "data/corrections.tsv", "models/none"}
-    for stage in stages.values():
+    for stage in pipeline(project.folder).values():
         for key in ("outs", "metrics", "plots"):
             declared |= {item if isinstance(item, str) else next(iter(item)) for item in stage.get(key, [])}
     for folder in ("data", "models", "metrics", "reports"):

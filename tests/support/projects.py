@@ -40,10 +40,21 @@ def merge(values: dict, changes: dict) -> dict:
     return values | {k: merge(values[k], v) if isinstance(v, dict) else v for k, v in changes.items()}
 
 
+def pipeline(folder: Path) -> dict[str, dict[str, Any]]:
+    """The stages of a project, those of a `foreach` one by one."""
+    stages: dict[str, dict[str, Any]] = {}
+    for name, stage in yaml.safe_load((folder / "dvc.yaml").read_text())["stages"].items():
+        if "foreach" not in stage:
+            stages[name] = stage
+            continue
+        for key in yaml.safe_load((folder / "params.yaml").read_text())[stage["foreach"].strip("${}")]:
+            stages[f"{name}@{key}"] = yaml.safe_load(yaml.safe_dump(stage["do"]).replace("${key}", key))
+    return stages
+
+
 def artifacts(folder: Path, *, without: Collection[str] = ()) -> list[str]:
     """The outputs that DVC keeps, of all stages of a project's pipeline but some."""
-    stages = yaml.safe_load((folder / "dvc.yaml").read_text())["stages"]
-    kinds = [stage.get(kind, []) for name, stage in stages.items() if name not in without for kind in KINDS]
+    kinds = [stage.get(kind, []) for name, stage in pipeline(folder).items() if name not in without for kind in KINDS]
     items = [next(iter(item.items())) if isinstance(item, dict) else (item, {}) for kind in kinds for item in kind]
     return [name for name, options in items if options.get("cache", True)]
 

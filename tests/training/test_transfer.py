@@ -18,10 +18,9 @@ def build(characters: str, *, line_height: int = 28, **changes: object) -> Recog
 
 @pytest.fixture
 def lines(tmp_path: Path) -> tuple[Path, dict[str, torch.Tensor]]:
-    """A model of lines and its weights."""
-    model = build("abcd ")
-    model.save(tmp_path / "lines.ckpt")
-    return tmp_path / "lines.ckpt", model.model.state_dict()
+    """A model of lines and its weights, as the file has them."""
+    build("abcd ").save(tmp_path / "lines.ckpt")
+    return tmp_path / "lines.ckpt", Recognizer.load(tmp_path / "lines.ckpt").model.state_dict()
 
 
 def test_all_weights_of_a_like_model_are_taken(tmp_path: Path) -> None:
@@ -73,8 +72,8 @@ def test_a_model_of_another_charset_gives_the_characters_that_it_knows(
 
 
 def test_lines_begin_with_the_tokens_of_paragraphs(tmp_path: Path) -> None:
-    paragraphs, made = build("abcd \n"), build("abcd ")
-    paragraphs.save(tmp_path / "p.ckpt")
+    build("abcd \n").save(tmp_path / "p.ckpt")
+    paragraphs, made = Recognizer.load(tmp_path / "p.ckpt"), build("abcd ")
     begin_with(made, tmp_path / "p.ckpt")
     assert torch.equal(made.model.output.weight, paragraphs.model.output.weight[:-1])
 
