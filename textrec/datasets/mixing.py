@@ -69,12 +69,10 @@ def mix(path: str | Path, mixture: Mixture) -> str | None:
     Returns the name of such a dataset, None where there is none.
     Raises TextrecError where a file is missing or damaged, and where the heights of lines differ.
     """
-    name, file = (
-        Path(path).stem,
-        {dataset: Path(path).with_stem(dataset) for dataset in (*mixture.train, mixture.measure)},
-    )
-    parts: dict[Dataset, Split] = {dataset: read_split(file[dataset], "train") for dataset in mixture.train}
-    measured = {split: read_split(file[mixture.measure], split) for split in SPLITS if split != "train"}
+    path = Path(path)
+    name, real = path.stem, path.with_stem(mixture.measure)
+    parts: dict[Dataset, Split] = {dataset: read_split(path.with_stem(dataset), "train") for dataset in mixture.train}
+    measured = {split: read_split(real, split) for split in SPLITS if split != "train"}
     every = [*parts.values(), *measured.values()]
     heights = {part.source: part.line_height for part in every}
     if len(set(heights.values())) > 1:
