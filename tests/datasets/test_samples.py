@@ -55,7 +55,10 @@ def test_samples_come_back_as_they_were_written(tmp_path):
 def test_pixels_are_mapped_from_the_file(tmp_path):
     write(tmp_path / "s.h5")
     read = read_split(tmp_path / "s.h5", "train")
-    assert isinstance(read.pixels.base, np.memmap)
+    assert isinstance(read.pixels.base, memoryview)
+    assert read.pixels.base.obj is read.mapped
+    assert (np.frombuffer(read.mapped, np.uint8, len(read.pixels), read.begin) == read.pixels).all()
+    read.read_ahead(range(len(read)))  # changes no more than when they are read
     assert np.shares_memory(read.image(1), read.pixels)
     with pytest.raises(ValueError, match="read-only"):
         read.image(1)[0, 0] = 1

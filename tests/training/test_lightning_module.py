@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import pytorch_lightning as lightning
 import torch
+from defaults import RECIPE
 from networks import CHARSET, config, sample, split_of
 from pytorch_lightning import seed_everything
-from recipes import RECIPE
 from torchmetrics.text import CharErrorRate
 
 from textrec.base.charset import END, PAD, SPECIALS, START

@@ -19,9 +19,9 @@ import pytest
 import pytorch_lightning as lightning
 import yaml
 from charsets import DEFAULTS
+from defaults import RECIPE
 from holding import hold, wait_for
 from networks import CHARSET, config, sample
-from recipes import RECIPE
 from repository import ROOT
 
 from stages.train import main

@@ -22,6 +22,7 @@ The bytes depend on the samples and their order alone: no timestamps, no compres
 
 import contextlib
 import itertools
+import mmap
 import os
 import sys
 import tempfile
@@ -45,12 +46,7 @@ from textrec.base.runtime import TextrecError, atomic
 
 FORMAT = 3
 TEXTS = ("text", "id", "writer")
-COLUMNS = {
-    "height": "i",
-    "width": "i",
-    "listed": "B",
-    "share": "f",
-}  # of which each sample has one value, with its type
+COLUMNS = {"height": "i", "width": "i", "listed": "B", "share": "f"}  # of each sample one value of this type
 RANGES = ("word", "line")
 ARRAYS = ("offset", *COLUMNS, "words", "word_count", "lines", "line_count")
 UNKNOWN_REMEDY = "add it to charset.characters, change it by charset.normalize, or set charset.on_unknown to skip"
@@ -160,7 +156,8 @@ class _SplitWriter:
 class Split:
     """One split of a sample file; fields as in the file, texts as lists of str.
 
-    `pixels` is mapped, not read: memory holds what was looked at last, and gives it up where it is short.
+    `pixels` is mapped, not read: memory holds what was looked at last, and gives it up where it is short. `mapped` is
+    the file, in which they begin at byte `begin`.
     `line_height` (pixels), `source` and `characters` are those of the whole file.
     """
 
@@ -180,6 +177,8 @@ class Split:
     line_height: int
     source: str
     characters: str
+    mapped: mmap.mmap
+    begin: int
 
     def __len__(self) -> int:
         return len(self.offset)
@@ -197,6 +196,15 @@ class Split:
         height, width = int(self.height[index]), int(self.width[index])
         start = int(self.offset[index])
         return self.pixels[start : start + height * width].reshape(height, width)
+
+    def read_ahead(self, indices: Iterable[int]) -> None:
+        """Have the system read the images of samples while something else is done; not every system can."""
+        if hasattr(mmap, "MADV_WILLNEED"):
+            for index in indices:
+                start = self.begin + int(self.offset[index])
+                page = start - start % mmap.PAGESIZE
+                size = int(self.height[index]) * int(self.width[index])
+                self.mapped.madvise(mmap.MADV_WILLNEED, page, start + size - page)
 
     def word_ranges(self, index: int) -> np.ndarray:
         """The rows of `words` of a sample, int32 (words, 2)."""
@@ -239,13 +247,15 @@ def read_split(path: str | Path, split: str) -> Split:
             size, place = group["pixels"].size, group["pixels"].id.get_offset()
             attributes: Any = {name: file.attrs[name] for name in ("source", "characters")}
             line_height = int(str(file.attrs["line_height"]))
-        # A bare array over it: every cut of a memmap takes Python some microseconds more.
-        pixels = np.memmap(path, np.uint8, "r", place, (size,)).view(np.ndarray) if size else np.zeros(0, np.uint8)
+        with Path(path).open("rb") as file:
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        begin = place or 0  # HDF5 gives an empty array none
+        pixels = np.frombuffer(mapped, np.uint8, size, begin)
     except FileNotFoundError:
         raise TextrecError(f"{path}: not found; run `dvc repro` or `dvc pull` to get it") from None
     except (OSError, KeyError, RuntimeError, ValueError) as error:
         raise TextrecError(f"{path}: not a readable sample file ({error}); remove it and run `dvc repro`") from None
-    return Split(pixels, **arrays, **texts, **attributes, line_height=line_height)
+    return Split(pixels, **arrays, **texts, **attributes, line_height=line_height, mapped=mapped, begin=begin)
 
 
 def write_training_samples(

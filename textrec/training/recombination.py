@@ -30,16 +30,12 @@ class Span(NamedTuple):
 
 
 class Made(NamedTuple):
-    """A new sample: `spans`, each with the x and y in pixels where it goes in an image of `height` x `width`.
-
-    `paper` is the brightness of its ground, that of the lightest span.
-    """
+    """A new sample: `spans`, each with the x and y in pixels where it goes in an image of `height` x `width`."""
 
     spans: list[tuple[Span, int, int]]
     text: str
     height: int
     width: int
-    paper: int
 
 
 class _Line(NamedTuple):
@@ -50,15 +46,18 @@ class _Line(NamedTuple):
 
     pieces: list[Span]
     advance: int
-    paper: int
 
 
 class Recombination:
-    """The lines of a split cut into pieces, to be put together anew; cut when they are needed."""
+    """The lines of a split cut into pieces, to be put together anew; cut when they are needed.
+
+    Only `draw` looks at pixels.
+    """
 
     def __init__(self, split: Split) -> None:
         self._split = split
         self._cut = functools.lru_cache(KEPT)(self._lines_of)
+        self._paper = functools.lru_cache(KEPT)(self._paper_of)
         self._first = np.concatenate([[0], np.cumsum(np.maximum(split.line_count, 1))])  # line of each sample
         codes: dict[str, int] = {}
         writers = np.array([codes.setdefault(writer, len(codes)) for writer in split.writer], np.int32)
@@ -70,23 +69,26 @@ class Recombination:
 
     def _lines_of(self, index: int) -> list[_Line]:
         """The lines of a sample."""
-        split, image = self._split, self._split.image(index)
-        height, width = image.shape
+        split = self._split
+        height, width = int(split.height[index]), int(split.width[index])
         texts, rows = split.text[index].split("\n"), split.line_ranges(index).tolist() or [(0, height)]
         if len(texts) != len(rows):
             raise ValueError(f"{split.source}: {split.id[index]}: {len(texts)} lines of text, {len(rows)} of pixels")
         ends = np.cumsum([len(text.split()) for text in texts])
         ranges = split.word_ranges(index) if split.word_count[index] else np.full((ends[-1], 2), -1)
-        some = image[::PAPER_STEP, ::PAPER_STEP].ravel()
-        paper = int(np.partition(some, some.size // 2)[some.size // 2])  # np.median takes ten times as long
         lines, advance = [], height
         for number, (text, (top, bottom)) in enumerate(zip(texts, rows, strict=True)):
             words = text.split()
             of_line = ranges[ends[number] - len(words) : ends[number]]
             if number + 1 < len(rows):
                 advance = rows[number + 1][0] - top  # below the last line as below the one before
-            lines.append(_Line(_pieces(index, words, of_line, width, top, bottom), advance, paper))
+            lines.append(_Line(_pieces(index, words, of_line, width, top, bottom), advance))
         return lines
+
+    def _paper_of(self, index: int) -> int:
+        """How bright the ground of a sample is."""
+        some = self._split.image(index)[::PAPER_STEP, ::PAPER_STEP].ravel()
+        return int(np.partition(some, some.size // 2)[some.size // 2])  # np.median takes ten times as long
 
     def _line_at(self, number: int) -> _Line:
         """A line by its number among all of the split."""
@@ -115,13 +117,13 @@ class Recombination:
             texts.append(" ".join(span.text for span in spans))
             width = max(width, x)
             top += line.advance
-        paper = max(self._cut(span.sample)[0].paper for span, _, _ in placed)
-        return Made(placed, "\n".join(texts), height, width, paper)
+        return Made(placed, "\n".join(texts), height, width)
 
     def draw(self, made: Made) -> np.ndarray:
         """The image of a new sample: uint8 (height, width), white ink on black; where spans overlap all ink stays."""
-        # One paper, or its edges would show where a span is.
-        canvas = np.full((made.height, made.width), made.paper, np.uint8)
+        # One paper, that of the lightest span, or edges would show where a span is.
+        paper = max(self._paper(span.sample) for span, _, _ in made.spans)
+        canvas = np.full((made.height, made.width), paper, np.uint8)
         for span, x, y in made.spans:
             pixels = self._split.image(span.sample)[span.top : span.bottom, span.left : span.right]
             place = canvas[y : y + pixels.shape[0], x : x + pixels.shape[1]]
@@ -191,11 +193,18 @@ class TrainingImages(TextImages):
         return self._count
 
     def areas(self, indices: np.ndarray) -> np.ndarray:
-        """How many pixels the images at `indices` have; both int64 (N,)."""
+        """How many pixels the images at `indices` have, both int64 (N,); they are read ahead from the file."""
+        chosen = self._chosen[indices]
         self._made = {index: self._make(index) for index in indices.tolist()}
-        areas = super().areas(self._chosen[indices])
-        new = [made and made.height * made.width for made in self._made.values()]
-        return np.array([old if area is None else area for old, area in zip(areas, new, strict=True)])
+        areas, seen = super().areas(chosen), set()
+        for place, made in enumerate(self._made.values()):
+            if made:
+                areas[place] = made.height * made.width
+                seen.update(span.sample for span, _, _ in made.spans)
+            else:
+                seen.add(chosen[place])
+        self.split.read_ahead(seen)
+        return areas
 
     def __getitem__(self, indices: list[int]) -> Batch:
         """The batch of the samples at `indices` of the epoch."""
