@@ -20,6 +20,7 @@ RECIPE: dict[str, Any] = {
     "augment": dict.fromkeys(AugmentParams.model_fields, 0.0),
     "ignore_padding": False,
     "compile": False,
+    "plain": 0.0,
     "overfit_batches": 0,
     "wandb": "disabled",
     "watch_gradients": False,

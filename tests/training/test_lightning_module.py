@@ -17,6 +17,7 @@ from textrec.base.params import validate
 from textrec.base.runtime import TextrecError
 from textrec.network.batches import Batch, TextImages, loader
 from textrec.reading.recognizer import Recognizer
+from textrec.training.augmentation import Augment
 from textrec.training.lightning_module import Training
 from textrec.training.recipe import TrainParams
 from textrec.training.runs import fit
@@ -69,6 +70,17 @@ def test_it_learns_to_read_and_keeps_the_best_weights(images: dict[str, TextImag
         [reading.text for reading in recognizer.read_crops(list(map(split.image, range(len(split)))))], split.text
     )
     assert float(cer.compute()) == pytest.approx(measures["val/cer"])
+
+
+def test_the_last_steps_see_images_as_they_are(images: dict[str, TextImages], monkeypatch: pytest.MonkeyPatch) -> None:
+    changed: list[int] = []
+    change = Augment.forward
+    monkeypatch.setattr(Augment, "forward", lambda *given: [changed.append(1), change(*given)][1])
+    trainer = RECIPE["trainer"] | {"max_epochs": 2, "check_val_every_n_epoch": 2}
+    for plain, steps in ((0.0, 16), (0.25, 12), (1.0, 0)):
+        changed.clear()
+        train(images, recipe(plain=plain, trainer=trainer))
+        assert len(changed) == steps
 
 
 def test_what_is_measured_and_kept_are_the_averaged_weights(images: dict[str, TextImages]) -> None:

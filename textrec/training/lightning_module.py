@@ -34,6 +34,7 @@ class Training(lightning.LightningModule):
         self.model = trained.model
         self._charset = trained.charset
         self._params = params
+        self._plain_from = math.inf  # step
         self.batch_shape: tuple[int, ...] = ()  # of the last one, for whoever explains a lack of memory
         self._augment = Augment(params.augment, line_height=self.model.line_height)
         maybe_compiled = torch.compile if params.compile else lambda function: function
@@ -48,7 +49,8 @@ class Training(lightning.LightningModule):
         if index == 0:  # the random numbers of an epoch are the same whether or not training was broken off before it
             seeds = np.random.SeedSequence((self._params.seed, self.current_epoch, self.global_rank))
             torch.manual_seed(int(seeds.generate_state(1)[0]))
-        images = batch.images if self._params.overfit_batches else self._augment(batch.images, batch.sizes)
+        plain = self._params.overfit_batches or self.global_step >= self._plain_from
+        images = batch.images if plain else self._augment(batch.images, batch.sizes)
         encoded = self._encode(images, batch.sizes)
         loss = self.training_loss(encoded, batch, self.with_noise(batch.tokens))
         if not loss.isfinite():
@@ -103,6 +105,7 @@ class Training(lightning.LightningModule):
         # one has none to undo. Unfused, a step on a CPU takes a twentieth longer.
         optimizer._step_supports_amp_scaling = False
         steps = self.trainer.estimated_stepping_batches
+        self._plain_from = (1 - params.plain) * steps
         warmup = params.warmup * steps
 
         def factor(step: int) -> float:

@@ -60,6 +60,7 @@ class TrainParams(Params):
     token_noise: Share  # of the teacher-forced tokens are replaced by random characters
     ignore_padding: bool  # leave what follows <END> out of the loss
     augment: AugmentParams
+    plain: Share  # of all steps, the last: images as they are
     overfit_batches: NonNegativeInt  # train and validate on the same few batches, images as they are; 0: on all
     compile: bool  # torch.compile: slower to begin with, faster from then on, above all on a GPU
     wandb: Literal["disabled", "offline", "online"]
