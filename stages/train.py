@@ -4,6 +4,7 @@ import logging
 import sys
 import warnings
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from textrec.base.charset import Charset, CharsetParams
@@ -11,6 +12,8 @@ from textrec.base.params import load
 from textrec.base.runtime import run, write_json
 from textrec.datasets.samples import read_split
 from textrec.training.recipe import NOTHING, Origin, TrainParams
+
+FEW = 20  # samples
 
 
 def main() -> None:
@@ -40,10 +43,16 @@ def main() -> None:
     torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore
     data = f"data/processed/{params.data}.h5"
     train, val = (read_split(data, split) for split in ("train", "val"))
+    tell = rank_zero_only(partial(print, file=sys.stderr))
+    if 0 < len(train) < FEW:
+        tell(f"warning: {data}: {len(train)} training samples are few to learn from; a page or two more help much")
+    if len(train) and not len(val):
+        tell(f"warning: {data}: no val: the best weights are chosen, and confidence is fitted, on what they learn from")
+        val = train
     charset = Charset(train.characters)
     trained = TrainedModel.build(config, charset, line_height=train.line_height)
     if params.init != NOTHING:
-        rank_zero_only(print)(begin_with(trained, params.init), file=sys.stderr)
+        tell(begin_with(trained, params.init))
     images = {"train": TextImages(train, charset, config), "val": TextImages(val, charset, config)}
     if not params.overfit_batches:
         images["train"] = TrainingImages(train, charset, config, recombine=params.recombine, seed=params.seed)

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,17 +46,16 @@ LIVELY = {"token_noise": 0.3, "label_smoothing": 0.1, "ema_decay": 0.9, "recombi
 class Folder:
     """A folder with a sample file and parameters, in which the stage runs."""
 
-    def __init__(self, path: Path, **changes: Any) -> None:
+    def __init__(self, path: Path, splits: Sequence[str] = SPLITS, count: int = 27, **changes: Any) -> None:
         self.path = path
         (path / "models").mkdir()
         (path / "models/none").touch()
         random = np.random.default_rng(0)
-        texts = ["".join(random.choice(list("abcd "), 4)).strip() or "a" for _ in range(27)]
+        texts = ["".join(random.choice(list("abcd "), 4)).strip() or "a" for _ in range(count)]
         samples = [sample(f"s-{i}", text, width=40 + i, seed=i) for i, text in enumerate(texts)]
-        rows = ((name, item) for name in SPLITS for item in samples)
-        write_samples(
-            path / "data/processed/iam_lines.h5", rows, source="a", line_height=28, characters=CHARSET.characters
-        )
+        rows = ((name, item) for name in splits for item in samples)
+        about: dict[str, Any] = {"source": "a", "line_height": 28, "characters": CHARSET.characters}
+        write_samples(path / "data/processed/iam_lines.h5", rows, **about, may_be_empty=SPLITS)
         self.set(**changes)
 
     def set(self, *, model: dict[str, Any] | None = None, **changes: Any) -> None:
@@ -289,6 +288,18 @@ def test_a_few_batches_are_learned_by_heart(tmp_path: Path) -> None:
         "epoch-0119.png",
     }
     assert folder.runs() == []
+
+
+def test_three_lines_and_no_val_are_trained_on_with_a_warning(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = Folder(tmp_path, ["train"], 3)
+    folder.train()
+    Recognizer.load(folder.path / "models/model.ckpt")
+    assert folder.measures()["samples"] == 3
+    few, alone = capsys.readouterr().err.splitlines()[:2]
+    assert few.startswith("warning: data/processed/iam_lines.h5: 3 training samples are few to learn from")
+    assert alone.startswith("warning: data/processed/iam_lines.h5: no val: the best weights are chosen")
 
 
 def test_two_devices_share_the_work(tmp_path: Path) -> None:
