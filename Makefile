@@ -33,7 +33,7 @@ check: .venv/test
 	pyright
 	lint-imports
 
-# A page over models/model.ckpt, in the browser.
+# A page that reads, in the browser.
 app: .venv/app
 	@python -m app --open
 

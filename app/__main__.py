@@ -36,7 +36,7 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m app", description="Read handwriting in the browser.")
-    parser.add_argument("model", nargs="?", type=Path, default=Path("models/model.ckpt"))
+    parser.add_argument("model", nargs="?", type=Path, help="default: as of `textrec read`")
     parser.add_argument("--corrected", type=Path, default=Path("data/corrected"), help="folder for corrections")
     parser.add_argument("--port", type=int, default=7860)
     parser.add_argument("--open", action="store_true", help="open a browser")
@@ -49,7 +49,7 @@ def _serve(reader: Reader, arguments: argparse.Namespace, folder: Path) -> None:
 
     from app.browser import CSS, THEME, build
 
-    page = build(reader, arguments.model, corrected=arguments.corrected, examples=_examples(reader.card, folder))
+    page = build(reader, corrected=arguments.corrected, examples=_examples(reader.card, folder))
     page.queue(max_size=LONGEST_QUEUE, default_concurrency_limit=1)
     try:
         page.launch(

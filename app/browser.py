@@ -74,8 +74,8 @@ def _paths(value: Any) -> Iterator[Any]:
         yield from _paths([*value.values()])
 
 
-def build(reader: Reader, model: Path, *, corrected: Path, examples: Mapping[Path, str]) -> gr.Blocks:
-    """Make the page, which reads by `reader`, of the file `model`, and saves corrections in the folder `corrected`.
+def build(reader: Reader, *, corrected: Path, examples: Mapping[Path, str]) -> gr.Blocks:
+    """Make the page, which reads by `reader` and saves corrections in the folder `corrected`.
 
     examples: pictures with what they are called. They are not saved: models are measured on them.
     """
@@ -158,7 +158,7 @@ def build(reader: Reader, model: Path, *, corrected: Path, examples: Mapping[Pat
                 save_button = gr.Button("Save the correction", variant="primary")
                 saved = gr.HTML("", html_template=STATUS, elem_id="saved")
         with gr.Accordion("What reads here, how well, and where it fails", open=False):
-            gr.HTML(card_html(model, reader.card), elem_id="card")
+            gr.HTML(card_html(reader.card), elem_id="card")
 
         outputs = [reading, text, shown, saved]
         one_at_a_time: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "reader"}

@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 class Card(NamedTuple):
     """What a model's file says of it.
 
-    size: bytes of the file. ctc: whether it has a CTC head beside its decoder. line_height: pixels. max_length,
-    max_height, max_width: the longest text in characters, the largest image in pixels.
+    path: the file. size: its bytes. ctc: whether it has a CTC head beside its decoder. line_height: pixels.
+    max_length, max_height, max_width: the longest text in characters, the largest image in pixels.
     """
 
+    path: Path
     sha256: str
     size: int
     parameters: int
@@ -48,14 +49,14 @@ class Read(NamedTuple):
 
 
 class Reader:
-    """Reads pictures by the model of a file, one at a time; `card` describes it.
+    """Reads pictures, one at a time, by the model of a file, the usual one where none is named; `card` describes it.
 
     Raises TextrecError where the file is no model.
     """
 
     card: Card
 
-    def __init__(self, model: Path) -> None:
+    def __init__(self, model: Path | None) -> None:
         """Load the model."""
         self._model = model
         self._start()
@@ -69,7 +70,7 @@ class Reader:
         try:
             answer = self._connection.recv()
         except EOFError:
-            raise TextrecError(f"{self._model}: the process that should read by it has ended") from None
+            raise TextrecError(f"{self._model or 'textrec'}: the process that should read has ended") from None
         if isinstance(answer, TextrecError):
             raise answer
         self.card = answer
@@ -104,12 +105,13 @@ class Reader:
 # ---- in the other process ----
 
 
-def _work(model: Path, connection: Connection) -> None:
+def _work(model: Path | None, connection: Connection) -> None:
     """Send the card, then for each path that comes a Read; a TextrecError instead where there is none."""
-    from textrec.reading.recognizer import Recognizer
+    from textrec.reading.recognizer import Recognizer, usual_model
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is for the page to end
     try:
+        model = usual_model() if model is None else model
         recognizer = Recognizer.load(model)
         connection.send(_describe(recognizer, model))
     except TextrecError as error:
@@ -127,6 +129,7 @@ def _work(model: Path, connection: Connection) -> None:
 def _describe(recognizer: "Recognizer", model: Path) -> Card:
     network, content = recognizer.model, model.read_bytes()
     return Card(
+        path=model,
         sha256=hashlib.sha256(content).hexdigest(),
         size=len(content),
         parameters=sum(parameter.numel() for parameter in network.parameters()),

@@ -58,13 +58,13 @@ def confidence_words(confidence: float) -> str:
     return f"{figures}: more is likely to be wrong than right."
 
 
-def card_html(model: Path, card: Card) -> Markup:
+def card_html(card: Card) -> Markup:
     """The model: where it is from, what it takes, how well it reads, what its confidence means, where it fails."""
     characters = card.charset.characters.replace("\n", "").replace(" ", "␣")
     several = card.paragraphs
     network = "ResNet, recurrent layers, Transformer decoder" + (" and CTC, read by both" if card.ctc else "")
     rows = {
-        "file": f"{model}, {card.size / 1e6:.1f} MB",
+        "file": f"{card.path}, {card.size / 1e6:.1f} MB",
         "SHA-256": card.sha256,
         "network": f"{network}; {card.parameters:,} parameters",
         "reads": "paragraphs of several lines" if several else "one line at a time",
@@ -75,17 +75,16 @@ def card_html(model: Path, card: Card) -> Markup:
     return Markup("").join(
         [
             _table("The model", rows.items()),
-            *_figures(model),
+            *_figures(card.path),
             message_html(
                 "Confidence is the share of the characters that should be right, 1 - CER, and the probability of a "
                 "character that it is right. Both were fitted to readings of the validation split. They hold for "
                 "pictures like those of the training; on others they may promise too much."
             ),
             message_html(
-                f"It reads {'a paragraph' if several else 'one line'} of handwriting in English, in the characters "
-                "above; others come out as the nearest of these. It is not made for print, tables or text that is "
-                "crossed out or stands upside down. It makes more errors on hands and pens that are unlike those of "
-                "its training."
+                f"It reads {'a paragraph' if several else 'one line'} of handwriting, in the characters above; others "
+                "come out as the nearest of these. It is not made for print, tables or text that is crossed out or "
+                "stands upside down. It makes more errors on hands and pens that are unlike those of its training."
             ),
         ]
     )
@@ -93,9 +92,9 @@ def card_html(model: Path, card: Card) -> Markup:
 
 def _figures(model: Path) -> Iterable[Markup]:
     if not measured(model):
-        yield message_html(
-            f"{METRICS} has no figures of this file: they are of the model that `dvc repro` evaluated last."
-        )
+        card = model.with_suffix(".md")
+        elsewhere = f"{METRICS} has no figures of this file: they are of the model that `dvc repro` evaluated last."
+        yield message_html(f"Its figures are in {card}." if card.exists() else elsewhere)
         return
     metrics: Mapping[str, Any] = read_json(METRICS)
     rows = {

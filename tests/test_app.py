@@ -30,6 +30,7 @@ from textrec.base.records import SPLITS, Sample
 from textrec.base.runtime import TextrecError, write_json
 from textrec.datasets.corrections import encode, read_corrections
 from textrec.datasets.samples import write_samples
+from textrec.reading.recognizer import BOXED
 
 pytest.importorskip("gradio", reason="the page needs the extra 'app'")
 playwright = pytest.importorskip("playwright.sync_api", reason="driving a browser needs playwright")
@@ -357,6 +358,16 @@ def test_the_page_outlives_the_process_that_reads(project: Path, tmp_path: Path)
             reader.read(path, seconds=30)
         assert reader.read(path, seconds=30).text
     assert not multiprocessing.active_children()
+
+
+def test_before_any_training_the_model_that_is_brought_along_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with contextlib.closing(Reader(None)) as reader:
+        assert reader.card.path == BOXED
+        assert reader.read(picture(tmp_path / "mine.png"), seconds=30).text
+        assert f"Its figures are in {BOXED.with_suffix('.md')}." in words.card_html(reader.card)
 
 
 def test_a_model_that_is_missing_is_named(tmp_path: Path) -> None:

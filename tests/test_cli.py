@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from textrec.base.charset import Charset
 from textrec.network.trained import Reading
 from textrec.pages.pictures import SUFFIXES, Picture, open_pictures
 from textrec.reading import files
-from textrec.reading.recognizer import Recognizer
+from textrec.reading.recognizer import BOXED, OWN, Recognizer
 
 PAGE = """<?xml version="1.0" encoding="UTF-8"?>
 <PcGts xmlns="http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15">
@@ -153,6 +154,30 @@ def test_lines_of_xml_are_read_and_written(run: Run, lines_model: Path, tmp_path
     assert (tmp_path / "page.xml").read_text() == written
 
 
+def test_unless_named_ones_own_model_reads_if_it_learned_from_more_than_the_sample(run: Run, tmp_path: Path) -> None:
+    save(tmp_path, "a.png")
+    assert run("read", "a.png")[2].splitlines()[0] == f"model: {BOXED}"
+    (tmp_path / "models").mkdir()
+    for sample, path in ((True, BOXED), (False, OWN)):
+        replace(recognizer(max_width=1200), sample=sample).save(tmp_path / OWN)
+        code, out, err = run("read", "a.png")
+        assert (code, err.splitlines()) == (0, [f"model: {path}", "1 read, 0 could not be read"])
+        reading = Recognizer.load(path).read([tmp_path / "a.png"])
+        assert [json.loads(out)["text"]] == [reading[0].text] == [Recognizer.load().read([tmp_path / "a.png"])[0].text]
+    code, _, err = run("read", "a.png", "--model", BOXED)
+    assert (code, err) == (0, "1 read, 0 could not be read\n")
+
+
+def test_an_install_without_its_model_says_so(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save(tmp_path, "a.png")
+    monkeypatch.setattr("textrec.reading.recognizer.BOXED", tmp_path / "latin.ckpt")
+    code, out, err = run("read", "a.png")
+    assert (code, out) == (1, "")
+    assert err.splitlines()[1:] == [
+        f"error: {tmp_path}/latin.ckpt: not found, though textrec brings it along; install it again, or name a model"
+    ]
+
+
 def test_a_model_of_paragraphs_is_not_for_xml(run: Run, model: Path, tmp_path: Path) -> None:
     line().save(tmp_path / "scan.png")
     (tmp_path / "page.xml").write_text(PAGE)
@@ -168,11 +193,7 @@ def test_a_model_of_paragraphs_is_not_for_xml(run: Run, model: Path, tmp_path: P
         (["read", "a.png", "--beam", "0"], 2, "argument --beam: '0' is no number from 1 on"),
         (["read", "a.png", "--min-confidence", "90"], 2, "argument --min-confidence: '90' is no number from 0 to 1"),
         (["read", "a.png", "--out", "xml"], 2, "invalid choice: 'xml'"),
-        (
-            ["read", "a.png"],
-            1,
-            "error: models/model.ckpt: not found; name a model that you have, or run `dvc repro` or",
-        ),
+        (["read", "a.png", "--runtime", "onnx"], 1, "error: models/model.onnx: not found"),
         (["read", "a.png", "--device", "cuda"], 1, "error: --device cuda: torch finds no such device"),
     ],
 )

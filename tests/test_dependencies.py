@@ -3,11 +3,16 @@
 import ast
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
 from repository import ROOT
+
+from textrec.base.charset import NAMED
+from textrec.network.trained import TrainedModel
+from textrec.reading.recognizer import CLONED, INSTALLED
 
 PIPELINE = {
     name: stage.get("do", stage) for name, stage in yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].items()
@@ -20,6 +25,7 @@ MODULES = {
     if path.name != "__init__.py"
 }
 DATA_ROOMS = {"base", "drawn", "archives", "pages", "datasets"}
+MOST_BYTES = 12 << 20
 TORCH = {"training", "network", "reading"}  # rooms; but for
 TORCH_FREE = {"textrec.training.recipe", "textrec.network.calibration", "textrec.reading.files"}
 
@@ -136,3 +142,15 @@ def test_a_stage_can_be_imported_without_side_effects(stage: str, tmp_path: Path
     code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import stages.{stage} as s; assert callable(s.main)"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_an_install_has_every_room_and_the_model_of_the_box() -> None:
+    setuptools = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    box = setuptools["package-dir"]["textrec.box"]
+    assert set(setuptools["packages"]) == {"textrec", "textrec.box", *(f"textrec.{room}" for room in ROOMS)}
+    assert [ROOT / box / name for name in setuptools["package-data"]["textrec.box"]] == [CLONED]
+    assert CLONED.stat().st_size <= MOST_BYTES
+    assert ROOT / "textrec/box" / CLONED.name == INSTALLED
+    trained = TrainedModel.load(CLONED)
+    assert not trained.sample
+    assert trained.charset.characters == NAMED["latin"]

@@ -23,7 +23,8 @@ from textrec.reading.files import Entry, Opened, open_file, out_of_memory, paths
 if TYPE_CHECKING:  # torch takes seconds to import, in which a wrong option or Ctrl-C is to be answered
     from textrec.reading.recognizer import Recognizer
 
-MODELS = {"torch": "models/model.ckpt", "onnx": "models/model.onnx"}
+USUAL = "models/model.ckpt if it learned from more than the sample, else the one that textrec brings along"
+ONNX = "models/model.onnx"
 WINDOW = 16  # batches: so many crops are in memory at once, twice, and sorted by size
 COLUMNS = ("path", "page", "line", "text", "confidence", "accepted", "milliseconds", "error")
 
@@ -90,7 +91,7 @@ def export_model(args: argparse.Namespace) -> int:
     from textrec.reading.export import export
     from textrec.reading.recognizer import Recognizer
 
-    export(Recognizer.load(args.model), args.out)
+    export(Recognizer.load(_told(args.model)), args.out)
     print(f"{args.out} written", file=sys.stderr)
     return 0
 
@@ -189,15 +190,25 @@ def _load(args: argparse.Namespace) -> "Recognizer":
         device = best_device() if args.runtime == "torch" else "cpu"
     elif not device.startswith("cpu") and best_device() == "cpu":
         raise TextrecError(f"--device {device}: torch finds no such device; leave it out, or say cpu")
-    path = args.model or MODELS[args.runtime]
     if args.runtime == "onnx":
         if args.compile or device != "cpu":
             raise TextrecError("--runtime onnx reads on the processor, and has nothing to compile: leave the rest out")
-        return Recognizer.load_export(path)
-    recognizer = Recognizer.load(path, device=device)
+        return Recognizer.load_export(args.model or ONNX)
+    recognizer = Recognizer.load(_told(args.model), device=device)
     if args.compile:
         recognizer.compile()
     return recognizer
+
+
+def _told(model: str | None) -> str | Path:
+    """The model that is named; where none is the usual one, which is said."""
+    from textrec.reading.recognizer import usual_model
+
+    if model is not None:
+        return model
+    path = usual_model()
+    print(f"model: {path}", file=sys.stderr)
+    return path
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -205,13 +216,13 @@ def _parser() -> argparse.ArgumentParser:
     commands = main.add_subparsers(required=True, metavar="read | export")
     read = commands.add_parser("read", help="read pictures of handwriting", description=read_images.__doc__)
     read.add_argument("images", nargs="+", metavar="IMAGE", help="file, folder, pattern, PAGE or ALTO XML; -: a list")
-    read.add_argument("--model", help=f"default: {MODELS['torch']}, or with --runtime onnx {MODELS['onnx']}")
+    read.add_argument("--model", metavar="PATH", help=f"default: {USUAL}; with --runtime onnx {ONNX}")
     read.add_argument("--out", choices=WRITERS, default="jsonl", help="what to write; default: %(default)s")
     read.add_argument("--xml-out", metavar="FOLDER", type=Path, help="of XML; default: over the file that was read")
     read.add_argument("--only-empty", action="store_true", help="of XML, leave lines that have a text as they are")
     read.add_argument("--no-backup", action="store_true", help="of XML that is written over, keep no NAME.xml.bak")
     read.add_argument("--device", default="auto", help="cpu, cuda, cuda:1; default: a GPU where there is one")
-    read.add_argument("--runtime", choices=MODELS, default="torch", help="default: %(default)s")
+    read.add_argument("--runtime", choices=("torch", "onnx"), default="torch", help="default: %(default)s")
     read.add_argument("--compile", action="store_true", help="torch.compile: slower to begin with, then faster")
     read.add_argument("--batch-size", type=_positive, default=32, metavar="N", help="default: %(default)s")
     read.add_argument(
@@ -222,8 +233,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     read.set_defaults(run=read_images)
     export = commands.add_parser("export", help="convert a model for onnxruntime", description=export_model.__doc__)
-    export.add_argument("--model", default=MODELS["torch"], help="default: %(default)s")
-    export.add_argument("--out", default=MODELS["onnx"], help="default: %(default)s")
+    export.add_argument("--model", metavar="PATH", help=f"default: {USUAL}")
+    export.add_argument("--out", metavar="PATH", default=ONNX, help="default: %(default)s")
     export.set_defaults(run=export_model)
     return main
 

@@ -22,12 +22,32 @@ from textrec.pages.pictures import gray, open_pictures
 from textrec.pages.text_area import Crop, prepare, prepare_line
 from textrec.reading.onnx_network import OnnxNetwork
 
+OWN = Path("models/model.ckpt")  # what `dvc repro` trains
+PACKAGE = Path(__file__).parents[1]
+INSTALLED, CLONED = PACKAGE / "box/latin.ckpt", PACKAGE.parent / "models/latin.ckpt"
+BOXED = INSTALLED if INSTALLED.exists() else CLONED  # the model that textrec brings along
 WORTHWHILE = 8  # lines a batch: of smaller ones Python, which does one thing at a time, takes most of the time
 BLANK = Reading("", 0.0, ())  # of a picture without ink, with a line that is turned, or in which nothing was found
 
 
+def usual_model() -> Path:
+    """The model that is read by where none is named: `OWN`, if it learned from more than the sample, else `BOXED`."""
+    return OWN if OWN.exists() and not TrainedModel.load(OWN).sample else BOXED
+
+
 class Recognizer(TrainedModel):
-    """A trained model for pictures: `Recognizer.load(path).read(images)`."""
+    """A trained model for pictures: `Recognizer.load().read(images)`."""
+
+    @classmethod
+    def load(cls, path: str | Path | None = None, *, device: str = "cpu") -> Self:
+        """Read a checkpoint, `usual_model()` where none is named, ready to read images on `device`.
+
+        Raises TextrecError where the file is missing, damaged, or of another format version.
+        """
+        path = usual_model() if path is None else Path(path)
+        if path == BOXED and not path.exists():
+            raise TextrecError(f"{path}: not found, though textrec brings it along; install it again, or name a model")
+        return super().load(path, device=device)
 
     @classmethod
     def load_export(cls, path: str | Path) -> Self:
