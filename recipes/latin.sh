@@ -4,7 +4,8 @@
 # Usage: recipes/latin.sh ARCHIVES
 #
 # ARCHIVES holds what models/latin.md names: fonts or fonts.zip, the prose english.txt and french.txt, and five corpora of
-# transcribed pages, each a zip file of NAME/SPLIT/DOCUMENT/*. IAM may lie there, too: nothing is learned from it.
+# transcribed pages, each a zip file of NAME/SPLIT/DOCUMENT/*, split as recipes/latin_splits.tsv has it. IAM may lie
+# there, too: nothing is learned from it.
 #
 # Each step is a `dvc exp run`, whose model is kept as models/STEP.ckpt. Broken off, the same command goes on: a step that
 # is done is not done again, and one that was training goes on from its last checkpoint. It says how long each took.
