@@ -1,8 +1,10 @@
+import mmap
 import shutil
 import subprocess
 import sys
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -58,7 +60,6 @@ def test_pixels_are_mapped_from_the_file(tmp_path):
     assert isinstance(read.pixels.base, memoryview)
     assert read.pixels.base.obj is read.mapped
     assert (np.frombuffer(read.mapped, np.uint8, len(read.pixels), read.begin) == read.pixels).all()
-    read.read_ahead(range(len(read)))  # changes no more than when they are read
     assert np.shares_memory(read.image(1), read.pixels)
     with pytest.raises(ValueError, match="read-only"):
         read.image(1)[0, 0] = 1
@@ -136,6 +137,20 @@ def test_an_error_of_the_source_of_samples_leaves_the_last_good_file(tmp_path):
         write(path, failing())
     assert path.read_bytes() == good
     assert [file.name for file in tmp_path.iterdir()] == ["samples.h5"]
+
+
+def test_whole_images_are_read_ahead(tmp_path):
+    write(tmp_path / "s.h5")
+    read = read_split(tmp_path / "s.h5", "train")
+    asked = []
+    mapped = SimpleNamespace(madvise=lambda advice, start, size: asked.append((advice, start, start + size)))
+    replace(read, mapped=mapped).read_ahead([2, 0])
+    for index, (advice, start, end) in zip([2, 0], asked, strict=True):
+        first = read.begin + read.offset[index]
+        assert (advice, end) == (mmap.MADV_WILLNEED, first + read.image(index).size)
+        assert first - mmap.PAGESIZE < start <= first
+        assert start % mmap.PAGESIZE == 0
+    read.read_ahead(range(len(read)))  # the system takes it
 
 
 def test_a_file_that_is_missing_damaged_or_of_another_format_is_named(tmp_path):
