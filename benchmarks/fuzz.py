@@ -105,7 +105,7 @@ def child(folder: Path, seed: int) -> None:
                 told = [str(error)]
         else:
             opened = intake.open_file(str(path), lines if path.suffix == ".xml" else reader)
-            cli._read(reader, opened.entries[:2], batch_size=2, beam=1)
+            cli._read(reader, opened.entries[:2], batch_size=2, greedy=True)
             if opened.xml:
                 options = {"least": 0.0, "only_empty": False, "keep": False}
                 intake.write_xml(opened.xml, opened.entries, folder / "out" / path.name, **options)

@@ -4,7 +4,7 @@ Usage: python benchmarks/peers.py MODEL FILE[:LANGUAGE] ... [--python PYTHON] [-
 
 The test lines of each sample file FILE are written as pictures, black ink on white, which every reader is given:
 
-    textrec greedy, textrec joint   `Recognizer.read_crops` of the checkpoint MODEL with `beam=1`, and by the search
+    textrec greedy, textrec joint   `Recognizer.read_crops` of the checkpoint MODEL greedily, and by the search
     rapidocr    recognition alone, by the model that the package brings; no detector, so no resizing for one
     tesseract   --psm 7, with its model of LANGUAGE (eng; fra ...)
     kraken      what `ketos train`, all else by default, makes in MINUTES (25) of all cores of the training lines of the
@@ -42,7 +42,6 @@ from textrec.base.params import load
 from textrec.base.records import Prediction
 from textrec.base.runtime import usable_cores
 from textrec.datasets.samples import Split, read_split
-from textrec.network.decoding import BEAM
 from textrec.reading.recognizer import Recognizer
 from textrec.reports.metrics import EvaluateParams, measure
 
@@ -95,12 +94,14 @@ def readers(given: argparse.Namespace, scratch: Path) -> dict[str, Reader]:
     """Ours, and the peers that are installed."""
     recognizer = Recognizer.load(given.model)
 
-    def read(beam: int, pictures: list[str], _language: str) -> list[str]:
+    def read(greedy: bool, pictures: list[str], _language: str) -> list[str]:
         crops = [255 - np.asarray(Image.open(path)) for path in pictures]
-        return [reading.text for reading in recognizer.read_crops(crops, batch_size=32, beam=beam)]
+        return [reading.text for reading in recognizer.read_crops(crops, batch_size=32, greedy=greedy)]
 
-    ours = (("greedy", 1), ("joint", BEAM))
-    found = {f"textrec {name}": Reader(partial(read, beam), "", lambda _: Path(given.model)) for name, beam in ours}
+    ours = {"greedy": True, "joint": False}
+    found = {
+        f"textrec {name}": Reader(partial(read, how), "", lambda _: Path(given.model)) for name, how in ours.items()
+    }
     for make in (rapidocr, tesseract, kraken):
         try:
             found[make.__name__] = make(given, scratch)

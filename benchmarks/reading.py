@@ -7,16 +7,16 @@ cut into batches as `Recognizer.read_crops` does it (every fourth of them where 
 after one that does not count. Each variant reads in a process of its own for each batch size, as a peak of memory
 (resident, of the whole process) stays.
 
-    torch           keys and values cached
-    torch compiled  the same, encoder and decoder step by `torch.compile`
+    torch           as `Recognizer` reads
+    torch compiled  the same, its encoder by `torch.compile`
     onnxruntime     the export of MODEL
-    recomputed      the whole prefix anew for every token, greedy decoding alone, of every 16th line
-    read_crops      `Recognizer.read_crops`, which has a batch on each core: lines a second by either search
+    recomputed      the whole prefix anew for every token, the decoder alone, of every 16th line
+    read_crops      `Recognizer.read_crops`, which has a batch on each core: lines a second, greedy and by the search
 
 and where there is a GPU, torch on that too. A variant that fails is left out, and why is said. For each: seconds of
-encoding, of greedy decoding and of the joint search, medians over the runs; lines a second of encoding and one of these
-together; the multiplications of a line in billions (torch's flop counter, halved; padding counts) and how many of those
-a second; and of how many lines the text is not that of `torch`.
+encoding and of each decoder (`ctc`, which is what greedy reading takes; `ar`; `joint`), medians over the runs; lines a
+second of encoding and one of these together; the multiplications of a line in billions (torch's flop counter, halved;
+padding counts) and how many of those a second; and of how many lines the text is not that of `torch`.
 """
 
 import json
@@ -39,14 +39,12 @@ from torch.utils.flop_counter import FlopCounterMode
 sys.path.insert(0, str(ROOT))
 from decoding import recompute
 
-from textrec.base.charset import END
 from textrec.datasets.samples import read_split
 from textrec.network.batches import pad
-from textrec.network.decoding import BEAM, CTC_WEIGHT, greedy, joint_search
+from textrec.network.decoding import greedy
 from textrec.network.devices import now
 from textrec.network.model import Encoded
 from textrec.reading.export import export
-from textrec.reading.onnx_network import OnnxNetwork
 from textrec.reading.recognizer import Recognizer
 
 BATCHES = (1, 32)
@@ -75,33 +73,37 @@ def batches(images: list[np.ndarray], size: int) -> Batches:
     return [pad(images[start : start + size]) for start in range(0, len(images), size)]
 
 
-def network(variant: str, model: str, exported: str) -> Any:
-    """What decodes: see `decoding.Network`."""
+def recognizer(variant: str, model: str, exported: str) -> Recognizer:
+    """What reads."""
     if variant == "onnxruntime":
-        return OnnxNetwork.load(exported)[0]
-    found = Recognizer.load(model, device="cuda" if variant in ON_GPU else "cpu").model
+        return Recognizer.load_export(exported)
+    found = Recognizer.load(model, device="cuda" if variant in ON_GPU else "cpu")
     if "compiled" in variant:
-        found.encode = torch.compile(found.encode, dynamic=True)
-        found.next_token = torch.compile(found.next_token, dynamic=True)
+        found.compile()
     return found
 
 
-def searches(variant: str, net: Any, encoded: Encoded) -> dict[str, Callable[[], Tensor]]:
-    """By name: what gives the tokens."""
+def decoders(variant: str, reader: Recognizer) -> dict[str, Callable[[Encoded], list[str]]]:
+    """By name: what gives the texts."""
     if variant == "recomputed":
-        length = greedy(net, encoded)[0].shape[1]  # ended when all rows have ended
-        return {"greedy": lambda: recompute(net, encoded, length)}
-    found = {"greedy": lambda: greedy(net, encoded)[0]}
-    if net.has_ctc:
-        found["joint"] = lambda: joint_search(net, encoded, beam=BEAM, ctc_weight=CTC_WEIGHT)[0]
-    return found
+        return {"ar": lambda encoded: _recomputed(reader, encoded)}
+    found = reader.decoders()
+    return {
+        name: lambda encoded, decode=decode: [reading.text for reading in decode(encoded)]
+        for name, decode in found.items()
+    }
+
+
+def _recomputed(reader: Recognizer, encoded: Encoded) -> list[str]:
+    length = greedy(reader.model, encoded)[0].shape[1]  # ended when all rows have ended
+    return [reader.charset.decode(row) for row in recompute(reader.model, encoded, length).tolist()]
 
 
 @torch.inference_mode()
-def read(variant: str, net: Any, data: Batches) -> tuple[dict[str, float], dict[str, list[list[int]]]]:
-    """One run: seconds of each part, and the tokens of each search."""
+def read(variant: str, reader: Recognizer, data: Batches) -> tuple[dict[str, float], dict[str, list[str]]]:
+    """One run: seconds of each part, and the texts of each decoder."""
     seconds: dict[str, float] = {}
-    tokens: dict[str, list[list[int]]] = {}
+    texts: dict[str, list[str]] = {}
 
     def timed(part: str, function: Callable[[], Any]) -> Any:
         start = now()
@@ -110,10 +112,10 @@ def read(variant: str, net: Any, data: Batches) -> tuple[dict[str, float], dict[
         return result
 
     for images, sizes in data:
-        encoded = timed("encoding", lambda: net.encode(images.to(net.device), sizes.to(net.device)))  # noqa: B023
-        for name, search in searches(variant, net, encoded).items():
-            tokens.setdefault(name, []).extend(timed(name, search).tolist())
-    return seconds, tokens
+        encoded = timed("encoding", lambda: reader.encode(images, sizes))  # noqa: B023
+        for name, decode in decoders(variant, reader).items():
+            texts.setdefault(name, []).extend(timed(name, lambda: decode(encoded)))  # noqa: B023
+    return seconds, texts
 
 
 def measure(variant: str, size: int, model: str, samples: str, exported: str, lines: int, runs: int) -> dict[str, Any]:
@@ -121,23 +123,23 @@ def measure(variant: str, size: int, model: str, samples: str, exported: str, li
     images = crops(samples, lines, share(variant, size))
     if variant == "read_crops":
         return side_by_side(Recognizer.load(model), images, size, runs)
-    data, net = batches(images, size), network(variant, model, exported)
-    found = [read(variant, net, data) for _ in range(runs + 1)]
+    data, reader = batches(images, size), recognizer(variant, model, exported)
+    found = [read(variant, reader, data) for _ in range(runs + 1)]
     seconds = {part: statistics.median(run[part] for run, _ in found[1:]) for part in found[0][0]}
-    row: dict[str, Any] = {"seconds": seconds, "peak_mib": peak_mib(), "tokens": found[-1][1]}
+    row: dict[str, Any] = {"seconds": seconds, "peak_mib": peak_mib(), "texts": found[-1][1]}
     if variant in ON_GPU:
         row["peak_gpu_mib"] = torch.cuda.max_memory_allocated() / 2**20
     return row
 
 
-def side_by_side(recognizer: Recognizer, images: list[np.ndarray], size: int, runs: int) -> dict[str, Any]:
+def side_by_side(reader: Recognizer, images: list[np.ndarray], size: int, runs: int) -> dict[str, Any]:
     """Lines a second of `read_crops`, as a user has them."""
     rates = {}
-    for name, beam in (("greedy", 1), ("joint", BEAM)):
+    for name in ("greedy", "joint"):
         seconds = []
         for _ in range(runs + 1):
             start = now()
-            recognizer.read_crops(images, batch_size=size, beam=beam)
+            reader.read_crops(images, batch_size=size, greedy=name == "greedy")
             seconds.append(now() - start)
         rates[name] = len(images) / statistics.median(seconds[1:])
     return {"lines_per_second": rates, "peak_mib": peak_mib()}
@@ -152,7 +154,7 @@ def peak_mib() -> float:
 @torch.inference_mode()
 def giga_macs(model: str, data: Batches) -> dict[str, float]:
     """Billions of multiplications of all lines by part, with attention and LSTM taken apart so that torch sees them."""
-    net, counts = Recognizer.load(model).model, {}
+    reader, counts = Recognizer.load(model), {}
 
     def counted(part: str, function: Callable[[], Any]) -> Any:
         with FlopCounterMode(display=False) as counter:
@@ -163,9 +165,9 @@ def giga_macs(model: str, data: Batches) -> dict[str, float]:
     warnings.filterwarnings("ignore", "TF32 acceleration")
     with torch.backends.mkldnn.flags(enabled=False), sdpa_kernel(SDPBackend.MATH):
         for images, sizes in data:
-            encoded = counted("encoding", lambda: net.encode(images, sizes))  # noqa: B023
-            for name, search in searches("torch", net, encoded).items():
-                counted(name, search)
+            encoded = counted("encoding", lambda: reader.encode(images, sizes))  # noqa: B023
+            for name, decode in decoders("torch", reader).items():
+                counted(name, lambda: decode(encoded))  # noqa: B023
     return counts
 
 
@@ -204,7 +206,7 @@ def main() -> None:
         for size in BATCHES:
             images = crops(samples, lines, EVERY)
             macs = {part: value / len(images) for part, value in giga_macs(model, batches(images, size)).items()}
-            expected: dict[str, list[list[int]]] = {}
+            expected: dict[str, list[str]] = {}
             for variant in (*VARIANTS, *(ON_GPU if torch.cuda.is_available() else ())):
                 if variant == "read_crops" and size == 1:  # which reads one after the other
                     continue
@@ -216,22 +218,15 @@ def main() -> None:
                     rows.append(row)
                 else:
                     every = share(variant, size) // share(VARIANTS[0], size)
-                    tokens = row.pop("tokens")
-                    expected = expected or tokens
-                    row["other_texts"] = {name: differing(tokens[name], expected[name][::every]) for name in tokens}
-                    row["lines"] = len(tokens["greedy"])
+                    texts = row.pop("texts")
+                    expected = expected or texts
+                    row["other_texts"] = {
+                        name: sum(map(str.__ne__, found, expected[name][::every])) for name, found in texts.items()
+                    }
+                    row["lines"] = len(texts["ar"])
                     rows.append(summary(row, macs))
                 print(described(rows[-1]), flush=True)
     save("reading", {"lines": lines, "runs": runs, "rows": rows})
-
-
-def differing(tokens: list[list[int]], expected: list[list[int]]) -> int:
-    """How many rows are not the same up to `<END>`."""
-
-    def text(row: list[int]) -> list[int]:
-        return row[: row.index(END)] if END in row else row
-
-    return sum(text(row) != text(other) for row, other in zip(tokens, expected, strict=True))
 
 
 def described(row: dict[str, Any]) -> str:

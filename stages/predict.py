@@ -21,7 +21,7 @@ def main() -> None:
     trained = TrainedModel.load("models/model.ckpt", device=best_device())
     split = read_split(f"data/processed/{load('train', TrainParams).data}.h5", "test")
     images = TextImages(split, trained.charset, trained.model.config)
-    decoders = trained.decoders(beam=search.beam, ctc_weight=search.ctc_weight)
+    decoders = trained.decoders(search.ctc_weight)
     readings, seconds = {name: {} for name in decoders}, dict.fromkeys(decoders, 0.0)
     for batch in tqdm(loader(images, batch_size, shuffle=False), desc="read", unit="batch", disable=None):
         start = now()

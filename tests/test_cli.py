@@ -190,7 +190,7 @@ def test_a_model_of_paragraphs_is_not_for_xml(run: Run, model: Path, tmp_path: P
     ("arguments", "code", "message"),
     [
         (["read"], 2, "the following arguments are required: IMAGE"),
-        (["read", "a.png", "--beam", "0"], 2, "argument --beam: '0' is no number from 1 on"),
+        (["read", "a.png", "--batch-size", "0"], 2, "argument --batch-size: '0' is no number from 1 on"),
         (["read", "a.png", "--min-confidence", "90"], 2, "argument --min-confidence: '90' is no number from 0 to 1"),
         (["read", "a.png", "--out", "xml"], 2, "invalid choice: 'xml'"),
         (["read", "a.png", "--runtime", "onnx"], 1, "error: models/model.onnx: not found"),

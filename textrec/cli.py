@@ -56,7 +56,7 @@ def read_images(args: argparse.Namespace) -> int:
             window, waiting = waiting, ahead()  # the next are prepared while these are read
             opened = [future.result() for future in window]
             entries = [entry for one in opened for entry in one.entries]
-            _read(recognizer, entries, batch_size=args.batch_size, beam=args.beam)
+            _read(recognizer, entries, batch_size=args.batch_size, greedy=args.greedy)
             unwritten = [problem for one in opened if (problem := _write_xml(one, args, out))]
             for entry in entries:
                 outcome = entry.outcome(args.min_confidence)
@@ -96,13 +96,13 @@ def export_model(args: argparse.Namespace) -> int:
     return 0
 
 
-def _read(recognizer: "Recognizer", entries: list[Entry], *, batch_size: int, beam: int) -> None:
+def _read(recognizer: "Recognizer", entries: list[Entry], *, batch_size: int, greedy: bool) -> None:
     """Read all crops, those of like size together; where that fails each alone, so that one's trouble is its own."""
 
     def read(found: list[Entry]) -> None:
         start = time.perf_counter()
         crops = [entry.crop for entry in found if entry.crop]
-        readings = recognizer.read_prepared(crops, batch_size=batch_size, beam=beam)
+        readings = recognizer.read_prepared(crops, batch_size=batch_size, greedy=greedy)
         share = (time.perf_counter() - start) / max(len(found), 1)
         for entry, reading in zip(found, readings, strict=True):
             entry.reading, entry.seconds = reading, entry.seconds + share
@@ -225,9 +225,7 @@ def _parser() -> argparse.ArgumentParser:
     read.add_argument("--runtime", choices=("torch", "onnx"), default="torch", help="default: %(default)s")
     read.add_argument("--compile", action="store_true", help="torch.compile: slower to begin with, then faster")
     read.add_argument("--batch-size", type=_positive, default=32, metavar="N", help="default: %(default)s")
-    read.add_argument(
-        "--beam", type=_positive, default=4, metavar="N", help="hypotheses; 1: greedy, by the Transformer; default: 4"
-    )
+    read.add_argument("--greedy", action="store_true", help="by the CTC head alone: faster, and a little worse")
     read.add_argument(
         "--min-confidence", type=_share, default=0.0, metavar="P", help="reject what is less sure, 0 to 1"
     )

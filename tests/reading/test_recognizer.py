@@ -19,7 +19,7 @@ from textrec.reading.recognizer import BLANK, Reading, Recognizer
 
 @pytest.fixture(scope="module")
 def reader() -> Recognizer:
-    return recognizer(max_width=1000)
+    return recognizer(11, max_width=1000)
 
 
 def test_paths_images_and_arrays_are_read_alike_in_their_order(reader: Recognizer, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from predictions import ROWS
 
 from textrec.reports.metrics import EvaluateParams, corpus_rate, measure
 
-PARAMS = EvaluateParams(beam=1, ctc_weight=0.5, resamples=500, seed=1, worst=5)
+PARAMS = EvaluateParams(ctc_weight=0.5, resamples=500, seed=1, worst=5)
 
 
 def test_the_rate_is_that_of_the_corpus_not_a_mean_of_rates() -> None:

@@ -7,7 +7,7 @@ from textrec.base.records import Prediction
 from textrec.reports.metrics import EvaluateParams, headline, measure
 from textrec.reports.tables import by_character, by_decoder, by_length, by_writer, confusions
 
-PARAMS = EvaluateParams(beam=1, ctc_weight=0.5, resamples=500, seed=1, worst=5)
+PARAMS = EvaluateParams(ctc_weight=0.5, resamples=500, seed=1, worst=5)
 SPEED = {name: {"seconds": 2.0, "samples_per_second": 30.0} for name in ("ar", "joint")}
 
 

@@ -102,7 +102,7 @@ class Prediction:
     confidence: that share of the characters of `read` is right, as far as the model knows; in [0, 1].
     characters: the probability of each character of `read` that it is right.
     readings: the text by each decoder, of which `read` is one: "ar" (greedy, Transformer decoder) and, where the model
-        has a CTC head, "ctc" (greedy) and "joint" (beam search over both).
+        has a CTC head, "ctc" (greedy) and "joint" (a search by both).
     """
 
     id: str

@@ -10,6 +10,11 @@ def best_device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
+def fast_bfloat16() -> bool:
+    """Whether the processor multiplies bfloat16 by itself, not in many steps."""
+    return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+
+
 def now() -> float:
     """Seconds of a clock, once the GPU has done what it was given."""
     if torch.cuda.is_available():

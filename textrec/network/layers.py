@@ -31,7 +31,7 @@ class RowLSTM(nn.Module):
 
 class Cache(NamedTuple):
     """Keys and values of one layer: of the text so far, float (B, heads, slots, dim of a head), and of the image,
-    float (B, 1, S, dim of a head), which all heads share. K hypotheses take K slots a step.
+    float (B, 1, S, dim of a head), which all heads share.
     """
 
     text_keys: Tensor
@@ -77,17 +77,12 @@ class DecoderLayer(nn.Module):
         empty = key.new_empty((memory.shape[0], self.heads, slots, key.shape[3]))
         return Cache(empty, torch.empty_like(empty), key.contiguous(), value.contiguous())
 
-    def step(self, text: Tensor, cache: Cache, step: int, mask: Tensor, ancestors: Tensor | None) -> Tensor:
-        """The one position `step` of K hypotheses, float (B, K, D), given the cache of those before, which it extends.
-
-        Hypotheses share the cache: each sees the slots that `ancestors` (see `ResNetTransformer.next_token`) leaves it,
-        so that nothing is copied when one of them branches.
-        """
-        start, end = step * text.shape[1], (step + 1) * text.shape[1]
+    def step(self, text: Tensor, cache: Cache, step: int, mask: Tensor) -> Tensor:
+        """The one position `step`, float (B, 1, D), given the cache of those before, which it extends."""
         query, key, value = self.query_key_value(text)
-        cache.text_keys[:, :, start:end] = key
-        cache.text_values[:, :, start:end] = value
-        past = self._attend(query, cache.text_keys[:, :, :end], cache.text_values[:, :, :end], ancestors)
+        cache.text_keys[:, :, step : step + 1] = key
+        cache.text_values[:, :, step : step + 1] = value
+        past = self._attend(query, cache.text_keys[:, :, : step + 1], cache.text_values[:, :, : step + 1])
         return self.read(text, past, cache.image_keys, cache.image_values, mask)
 
     def query_key_value(self, text: Tensor) -> tuple[Tensor, ...]:

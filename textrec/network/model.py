@@ -182,22 +182,18 @@ class ResNetTransformer(nn.Module):
         return self.output(self.norm(hidden))
 
     def caches(self, encoded: Encoded, slots: int) -> list[Cache]:
-        """For `next_token`: one a layer, with room for `slots` tokens, those of all hypotheses together."""
+        """For `next_token`: one a layer, with room for `slots` tokens."""
         return [layer.cache(encoded.memory, slots) for layer in self.decoder_layers()]
 
-    def next_token(
-        self, tokens: Tensor, step: int, caches: list[Cache], mask: Tensor, ancestors: Tensor | None = None
-    ) -> Tensor:
-        """Log-probabilities float (B, K, vocabulary) of the token after the last one of K hypotheses an image.
+    def next_token(self, tokens: Tensor, step: int, caches: list[Cache], mask: Tensor) -> Tensor:
+        """Log-probabilities float (B, vocabulary) of the token after the one at `step`, int64 (B,), `<START>` at 0.
 
-        tokens: int64 (B, K), the token at `step` of each hypothesis, from `<START>` at 0 on; the caches are extended by
-        them. mask: see `Encoded.attention_mask`. ancestors: what to add to the scores of the tokens so far, float
-        (B, 1, K, (step + 1) * K), 0 for a hypothesis' own and minus infinity for the others'; not needed where K is 1.
+        The caches are extended by it. mask: see `Encoded.attention_mask`.
         """
-        hidden = self.embed(tokens, self.token_position[step])
+        hidden = self.embed(tokens[:, None], self.token_position[step])
         for layer, cache in zip(self.decoder_layers(), caches, strict=True):
-            hidden = layer.step(hidden, cache, step, mask, ancestors)
-        return self.predict(hidden)
+            hidden = layer.step(hidden, cache, step, mask)
+        return self.predict(hidden)[:, 0]
 
     def predict(self, hidden: Tensor) -> Tensor:
         """Log-probabilities float (B, T, vocabulary) of the tokens after what the last layer gave."""

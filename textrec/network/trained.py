@@ -16,7 +16,8 @@ from textrec.base.params import Params, validate
 from textrec.base.runtime import TextrecError, atomic
 from textrec.network.batches import TextImages, loader
 from textrec.network.calibration import Calibration
-from textrec.network.decoding import BEAM, CTC_WEIGHT, ctc_greedy, greedy, joint_search
+from textrec.network.decoding import CTC_WEIGHT, ctc_greedy, greedy, joint_search
+from textrec.network.devices import fast_bfloat16
 from textrec.network.model import Encoded, ModelConfig, ResNetTransformer
 from textrec.network.saved import load_saved
 
@@ -112,26 +113,31 @@ class TrainedModel:
 
     @torch.inference_mode()
     def encode(self, images: Tensor, sizes: Tensor) -> Encoded:
-        """Encode a padded batch, from whatever device, for `decoders`."""
-        return self.model.encode(images.to(self.model.device), sizes.to(self.model.device))
+        """Encode a padded batch, from whatever device, for `decoders`.
 
-    def decoders(self, *, beam: int, ctc_weight: float) -> dict[str, Callable[[Encoded], list[Reading]]]:
+        A processor that multiplies bfloat16 itself does so here and in the joint search: twice as fast.
+        """
+        with _by_bfloat16(self.model.device):
+            encoded = self.model.encode(images.to(self.model.device), sizes.to(self.model.device))
+        return Encoded(*(part.float() if part.is_floating_point() else part for part in encoded))
+
+    def decoders(self, ctc_weight: float = CTC_WEIGHT) -> dict[str, Callable[[Encoded], list[Reading]]]:
         """The ways to read what `encode` gives, the best last.
 
         "ar": the Transformer decoder, greedy; and where the model has a CTC head "ctc": that alone, greedy; and
-        "joint": `decoding.joint_search` over both with `beam` and `ctc_weight`.
+        "joint": `decoding.joint_search` over both with `ctc_weight`.
         """
 
         def reader(name: str, search: Search) -> Callable[[Encoded], list[Reading]]:
             return lambda encoded: self._readings(name, *search(encoded))
 
-        return {name: reader(name, search) for name, search in self._searches(beam, ctc_weight).items()}
+        return {name: reader(name, search) for name, search in self._searches(ctc_weight).items()}
 
     def calibrated(self, images: TextImages, *, batch_size: int) -> Self:
         """The same model, its confidences fitted to how right its readings of `images` are; not of its training.
 
         And to what it reads in them mirrored, from right to left, from top to bottom or both, which nobody can read.
-        The joint search is fitted at its usual beam and weight, and sees both heads: another weight changes little.
+        The joint search is fitted at its usual weight, and sees both heads: another weight changes little.
         """
         texts: dict[str, list[tuple[np.ndarray, str, str]]] = {}
         unreadable: dict[str, list[np.ndarray]] = {}
@@ -139,20 +145,22 @@ class TrainedModel:
             truths = [images.split.text[index] for index in batch.indices.tolist()]
             encoded = self.encode(batch.images, batch.sizes)
             mirrored = self.encode(_mirrored(batch.images, batch.sizes), batch.sizes)
-            for name, search in self._searches(BEAM, CTC_WEIGHT).items():
+            for name, search in self._searches(CTC_WEIGHT).items():
                 rows = zip(self._texts(*search(encoded)), truths, strict=True)
                 texts.setdefault(name, []).extend((scores, truth, text) for (text, scores), truth in rows)
                 unreadable.setdefault(name, []).extend(scores for _, scores in self._texts(*search(mirrored)))
         return replace(self, calibration={name: Calibration.fit(texts[name], unreadable[name]) for name in texts})
 
-    def _searches(self, beam: int, ctc_weight: float) -> dict[str, Search]:
+    def _searches(self, ctc_weight: float) -> dict[str, Search]:
         """By name: from what `encode` gives to tokens int64 (B, T) and log-probabilities (B, T) or (B, T, heads)."""
         searches: dict[str, Search] = {"ar": lambda encoded: greedy(self.model, encoded)}
         if self.model.has_ctc:
             searches["ctc"] = torch.inference_mode()(
                 lambda encoded: ctc_greedy(self.model.ctc(encoded), encoded.step_count)
             )
-            searches["joint"] = lambda encoded: joint_search(self.model, encoded, beam=beam, ctc_weight=ctc_weight)
+            searches["joint"] = _by_bfloat16(self.model.device)(
+                lambda encoded: joint_search(self.model, encoded, ctc_weight=ctc_weight)
+            )
         return searches
 
     def _readings(self, name: str, tokens: Tensor, scores: Tensor) -> list[Reading]:
@@ -170,6 +178,10 @@ class TrainedModel:
             written = np.flatnonzero(row >= len(SPECIALS))  # an untrained decoder writes other specials
             end = log_probs[row == END] if END in row else np.zeros((1, log_probs.shape[1]))
             yield self.charset.decode(row), np.concatenate([log_probs[written], end])
+
+
+def _by_bfloat16(device: torch.device) -> torch.autocast:
+    return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cpu" and fast_bfloat16())
 
 
 def _kept(weight: Tensor) -> Tensor:

@@ -29,10 +29,10 @@ OPSET = 20  # of ONNX 1.15; onnxruntime 1.17 and later run it
 # Axes by input; all others are as the parameters say.
 ENCODER_AXES = {"images": {0: "batch", 2: "height", 3: "width"}, "sizes": {0: "batch"}}
 DECODER_AXES = {
-    "tokens": {0: "batch", 1: "hypotheses"},
+    "tokens": {0: "batch", 1: "length"},
     "step": {},
     "mask": {0: "batch", 3: "positions"},
-    "ancestors": {0: "batch", 2: "hypotheses", 3: "slots_and_hypotheses"},
+    "past": {2: "length", 3: "slots_and_length"},
 }
 CACHE_AXES = [*2 * [{0: "batch", 2: "slots"}], *2 * [{0: "batch", 2: "positions"}]]  # of each field of a `Cache`
 
@@ -44,11 +44,11 @@ def export(recognizer: Recognizer, path: str | Path) -> None:
         -> image float (B, 2 * layers, S, dim of a head), the keys and values of each decoder layer in turn; mask,
         step_count and limit, see `model.Encoded`; where there is a CTC head also ctc, its log-probabilities, float
         (B, S, vocabulary).
-    decoder: one step for K hypotheses an image, see `ResNetTransformer.next_token`. tokens int64 (B, K); step int64
-        (1,); mask float (B, 1, 1, S); ancestors float (B, 1, K, slots + K); of layer i text_keys_i and text_values_i,
-        float (B, heads, slots, dim of a head), where `ancestors` masks slots that are empty, image_keys_i and
-        image_values_i, float (B, 1, S, dim of a head)
-        -> log_probs float (B, K, vocabulary); of layer i new_text_keys_i and new_text_values_i, float (B, heads, K, dim
+    decoder: what comes after each of T tokens, from position `step` on. tokens int64 (B, T); step int64 (1,); mask
+        float (B, 1, 1, S), see `Encoded.attention_mask`; past float (1, 1, T, slots + T), minus infinity where a token
+        must not look, as at slots that are empty and at tokens behind it; of layer i text_keys_i and text_values_i,
+        float (B, heads, slots, dim of a head), image_keys_i and image_values_i, float (B, 1, S, dim of a head)
+        -> log_probs float (B, T, vocabulary); of layer i new_text_keys_i and new_text_values_i, float (B, heads, T, dim
         of a head).
 
     Raises TextrecError where onnx or onnxscript are not installed.
@@ -124,24 +124,25 @@ class _Decoder(nn.Module):
         self.model = model
 
     def forward(
-        self, tokens: Tensor, step: Tensor, mask: Tensor, ancestors: Tensor, caches: list[Tensor]
+        self, tokens: Tensor, step: Tensor, mask: Tensor, past: Tensor, caches: list[Tensor]
     ) -> tuple[Tensor, ...]:
         of_layers = [Cache(*parts) for parts in zip(*4 * [iter(caches)], strict=True)]
-        hidden = self.model.embed(tokens, functional.embedding(step, self.model.token_position))
+        places = step + torch.arange(tokens.shape[1])
+        hidden = self.model.embed(tokens, functional.embedding(places, self.model.token_position))
         new = []
         for layer, cache in zip(self.model.decoder_layers(), of_layers, strict=True):
             query, key, value = layer.query_key_value(hidden)
-            past = self._attend(query, cache, key, value, ancestors)
-            hidden = layer.read(hidden, past, cache.image_keys, cache.image_values, mask)
+            seen = self._attend(query, cache, key, value, past)
+            hidden = layer.read(hidden, seen, cache.image_keys, cache.image_values, mask)
             new += [key, value]
         return self.model.predict(hidden), *new
 
     @staticmethod
-    def _attend(query: Tensor, cache: Cache, key: Tensor, value: Tensor, ancestors: Tensor) -> Tensor:
+    def _attend(query: Tensor, cache: Cache, key: Tensor, value: Tensor, past: Tensor) -> Tensor:
         """Attention to the text before and at this step; to put them together would copy all of it at each step."""
         query = query / math.sqrt(query.shape[3])
         scores = torch.cat([query @ cache.text_keys.mT, query @ key.mT], dim=-1)
-        shares = (scores + ancestors).softmax(-1)
+        shares = (scores + past).softmax(-1)
         before = cache.text_keys.shape[2]
         return shares[..., :before] @ cache.text_values + shares[..., before:] @ value
 
@@ -155,15 +156,15 @@ def _encoder(model: ResNetTransformer) -> bytes:
 
 
 def _decoder(model: ResNetTransformer) -> bytes:
-    batch, hypotheses, slots, positions = 2, 3, 6, 5  # any, as long as they differ
+    batch, length, slots, positions = 2, 3, 6, 5  # any, as long as they differ
     config, layers = model.config, range(model.config.tf_layers)
     dim = config.tf_dim // config.tf_heads
     shapes = [*2 * [(batch, config.tf_heads, slots, dim)], *2 * [(batch, 1, positions, dim)]]
     inputs = {
-        "tokens": torch.zeros(batch, hypotheses, dtype=torch.int64),
+        "tokens": torch.zeros(batch, length, dtype=torch.int64),
         "step": torch.zeros(1, dtype=torch.int64),
         "mask": torch.zeros(batch, 1, 1, positions),
-        "ancestors": torch.zeros(batch, 1, hypotheses, slots + hypotheses),
+        "past": torch.zeros(1, 1, length, slots + length),
         "caches": [torch.zeros(shape) for _ in layers for shape in shapes],
     }
     axes = DECODER_AXES | {"caches": CACHE_AXES * config.tf_layers}

@@ -16,7 +16,7 @@ from textrec.base.zips import DAMAGE
 from textrec.network.layers import Cache
 from textrec.network.model import Encoded, ModelConfig
 
-FORMAT = 2
+FORMAT = 3
 DESCRIPTION = "textrec.json"  # all but the weights, as in a checkpoint
 ENCODER, DECODER = "encoder.onnx", "decoder.onnx"
 # Steps that a cache of text is made longer by when it is full: a graph takes tensors that lie in one piece, and what it
@@ -80,6 +80,12 @@ class OnnxNetwork:
         """Log-probabilities float (B, S, vocabulary) of the CTC head."""
         return encoded.steps
 
+    def decode(self, encoded: Encoded, tokens: Tensor) -> Tensor:
+        """See `ResNetTransformer.decode`; log-probabilities, as the graph gives them."""
+        length = tokens.shape[1]
+        past = encoded.attention_mask().new_full((1, 1, length, length), -math.inf).triu(1)
+        return self._run(tokens, 0, self.caches(encoded, 0), encoded.attention_mask(), past)["log_probs"]
+
     def caches(self, encoded: Encoded, slots: int) -> list[Cache]:  # noqa: ARG002
         """For `next_token`: one a layer; they grow as they are used, whatever `slots` is."""
         keys, values = encoded.memory[:, ::2], encoded.memory[:, 1::2]
@@ -88,27 +94,25 @@ class OnnxNetwork:
         image = ((part[:, index : index + 1].contiguous() for part in (keys, values)) for index in range(layers))
         return [Cache(empty, empty, *parts) for parts in image]
 
-    def next_token(
-        self, tokens: Tensor, step: int, caches: list[Cache], mask: Tensor, ancestors: Tensor | None = None
-    ) -> Tensor:
+    def next_token(self, tokens: Tensor, step: int, caches: list[Cache], mask: Tensor) -> Tensor:
         """See `ResNetTransformer.next_token`; where `caches` have no room left they are replaced by larger ones."""
-        count, room = tokens.shape[1], caches[0].text_keys.shape[2]
-        start, end = step * count, (step + 1) * count
-        if ancestors is None:
-            ancestors = mask.new_zeros((len(tokens), 1, 1, end))
-        if end > room:
-            room = start + GROWTH * count
+        room = caches[0].text_keys.shape[2]
+        if step >= room:
+            room = step + GROWTH
             caches[:] = [_with_room(cache, room) for cache in caches]
-        unused = ancestors.new_full((*ancestors.shape[:3], room - start), -math.inf)
-        ancestors = torch.cat([ancestors[..., :start], unused, ancestors[..., start:]], dim=3)
-        inputs = {"tokens": tokens, "step": torch.tensor([step]), "mask": mask, "ancestors": ancestors}
+        past = mask.new_zeros((1, 1, 1, room + 1))
+        past[..., step:room] = -math.inf  # slots that are empty
+        found = self._run(tokens[:, None], step, caches, mask, past)
+        for index, cache in enumerate(caches):
+            cache.text_keys[:, :, step : step + 1] = found[f"new_text_keys_{index}"]
+            cache.text_values[:, :, step : step + 1] = found[f"new_text_values_{index}"]
+        return found["log_probs"][:, 0]
+
+    def _run(self, tokens: Tensor, step: int, caches: list[Cache], mask: Tensor, past: Tensor) -> dict[str, Tensor]:
+        inputs = {"tokens": tokens, "step": torch.tensor([step]), "mask": mask, "past": past}
         for index, cache in enumerate(caches):
             inputs |= {f"{name}_{index}": part for name, part in cache._asdict().items()}
-        found = self._decoder(inputs)
-        for index, cache in enumerate(caches):
-            cache.text_keys[:, :, start:end] = found[f"new_text_keys_{index}"]
-            cache.text_values[:, :, start:end] = found[f"new_text_values_{index}"]
-        return found["log_probs"]
+        return self._decoder(inputs)
 
 
 def _with_room(cache: Cache, slots: int) -> Cache:

@@ -15,7 +15,6 @@ from textrec.base.charset import Charset
 from textrec.base.runtime import TextrecError
 from textrec.network.batches import pad
 from textrec.network.calibration import Calibration
-from textrec.network.decoding import BEAM, CTC_WEIGHT
 from textrec.network.trained import Reading, TrainedModel
 from textrec.pages.cutting import Strip
 from textrec.pages.pictures import gray, open_pictures
@@ -71,8 +70,7 @@ class Recognizer(TrainedModel):
         images: Iterable[str | Path | Image.Image | np.ndarray],
         *,
         batch_size: int = 32,
-        beam: int = BEAM,
-        ctc_weight: float = CTC_WEIGHT,
+        greedy: bool = False,
     ) -> list[Reading]:
         """Read pictures of any size and colour, each of one line, or of several where it is a model of `paragraphs`.
 
@@ -83,7 +81,7 @@ class Recognizer(TrainedModel):
         Raises TextrecError at the first that cannot be read.
         """
         crops = [self.crop(next(open_pictures(i)).image if isinstance(i, str | Path) else gray(i)) for i in images]
-        return self.read_prepared(crops, batch_size=batch_size, beam=beam, ctc_weight=ctc_weight)
+        return self.read_prepared(crops, batch_size=batch_size, greedy=greedy)
 
     def crop(self, image: Image.Image) -> Crop:
         """What this model reads of a picture, mode L; TextrecError where its shape does not fit the model."""
@@ -105,41 +103,35 @@ class Recognizer(TrainedModel):
             raise TextrecError(f"the text takes {size}, the model reads {most}; cut it into parts")
         return crop
 
-    def read_prepared(
-        self, crops: Sequence[Crop], *, batch_size: int = 32, beam: int = BEAM, ctc_weight: float = CTC_WEIGHT
-    ) -> list[Reading]:
+    def read_prepared(self, crops: Sequence[Crop], *, batch_size: int = 32, greedy: bool = False) -> list[Reading]:
         """Read what `crop` gave, each as by `read`."""
         written = [index for index, crop in enumerate(crops) if crop.lines and not crop.turned]
         pixels = [crops[index].pixels for index in written]
-        found = self.read_crops(pixels, batch_size=batch_size, beam=beam, ctc_weight=ctc_weight)
+        found = self.read_crops(pixels, batch_size=batch_size, greedy=greedy)
         readings = {index: reading for index, reading in zip(written, found, strict=True) if reading.text}
         return [readings.get(index, BLANK) for index in range(len(crops))]
 
-    def read_crops(
-        self, crops: Sequence[np.ndarray], *, batch_size: int = 32, beam: int = BEAM, ctc_weight: float = CTC_WEIGHT
-    ) -> list[Reading]:
+    def read_crops(self, crops: Sequence[np.ndarray], *, batch_size: int = 32, greedy: bool = False) -> list[Reading]:
         """Read crops: each uint8 (height, width), white ink on black, `model.line_height` pixels a line of text.
 
-        Those of like width are read together, and each as it would be alone: by `joint_search`, or where the model has
-        no CTC head, or `beam` is 1, greedily by the Transformer alone.
+        Those of like width are read together, and each as it would be alone but for rounding: by `joint_search`, or
+        `greedy` by the CTC head alone; where the model has none, by the Transformer.
         """
         order = sorted(range(len(crops)), key=lambda index: -crops[index].size)
         parts = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
 
         def read(indices: list[int]) -> list[Reading]:
-            return self.read_batch(*pad([crops[index] for index in indices]), beam=beam, ctc_weight=ctc_weight)
+            return self.read_batch(*pad([crops[index] for index in indices]), greedy=greedy)
 
         with _at_once(len(parts) if batch_size >= WORTHWHILE else 1, self.model.device) as apply:
             found = [reading for readings in apply(read, parts) for reading in readings]
         return [reading for _, reading in sorted(zip(order, found, strict=True), key=lambda item: item[0])]
 
-    def read_batch(
-        self, images: Tensor, sizes: Tensor, *, beam: int = BEAM, ctc_weight: float = CTC_WEIGHT
-    ) -> list[Reading]:
+    def read_batch(self, images: Tensor, sizes: Tensor, *, greedy: bool = False) -> list[Reading]:
         """Read a padded batch like `read_crops`: uint8 (B, 1, H, W) and int64 (B, 2), as in `batches.Batch`."""
-        decoders = self.decoders(beam=beam, ctc_weight=ctc_weight)
-        *_, best = decoders
-        return decoders["ar" if beam == 1 else best](self.encode(images, sizes))
+        decoders = self.decoders()
+        read = decoders.get("ctc" if greedy else "joint", decoders["ar"])
+        return read(self.encode(images, sizes))
 
 
 @contextlib.contextmanager

@@ -20,7 +20,7 @@ def judge(trained: TrainedModel, split: Split, *, batch_size: int) -> list[Judge
     Images are read as they are. Raises TextrecError as `TextImages` does.
     """
     images = TextImages(split, trained.charset, trained.model.config)
-    decoders = trained.decoders(beam=1, ctc_weight=0.0)
+    decoders = trained.decoders()
     read = decoders.get("ctc", decoders["ar"])
     found: dict[int, Judgement] = {}
     for batch in loader(images, batch_size, shuffle=False):

@@ -14,8 +14,7 @@ from textrec.base.records import Prediction, form_of
 class EvaluateParams(Params):
     """How the test split is read by both heads, and how errors are measured and shown."""
 
-    beam: PositiveInt  # hypotheses of the joint search
-    ctc_weight: Annotated[float, Field(ge=0, le=1)]  # of the CTC prefix score, the rest is the decoder's
+    ctc_weight: Annotated[float, Field(ge=0, le=1)]  # of CTC in the joint search, the rest is the decoder's
     resamples: PositiveInt  # of the bootstrap
     seed: int
     worst: Annotated[int, Field(ge=0)]  # how many samples the page of errors shows

@@ -28,6 +28,7 @@ from torch.utils.data import DataLoader
 from textrec.base.params import not_a_parameter
 from textrec.base.runtime import TextrecError, named
 from textrec.network.batches import Batch, TextImages, loader
+from textrec.network.devices import fast_bfloat16
 from textrec.network.model import ModelConfig
 from textrec.network.saved import load_saved
 from textrec.network.trained import TrainedModel
@@ -117,7 +118,7 @@ def trainer_options(params: TrainParams) -> dict[str, Any]:
         if options.get("accelerator") != "cpu" and torch.cuda.is_available():
             native = torch.cuda.is_bf16_supported(including_emulation=False)
         else:
-            native = torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+            native = fast_bfloat16()
         options["precision"] = "bf16-mixed" if native else "32-true"
     return options
 
