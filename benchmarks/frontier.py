@@ -1,0 +1,130 @@
+"""Height of a line against speed: 28, 40 and 56 pixels, one sweep by `dvc exp run --queue`, equal minutes of training.
+
+Usage: python benchmarks/frontier.py ARCHIVES SCRATCH [MINUTES]
+
+ARCHIVES holds iamdb.zip. In a clone of the repository in SCRATCH the time of a step at each height is measured, on an
+idle machine; the three experiments are queued, each with as many steps of IAM's lines as fit into MINUTES (20), from
+nothing, and run one after the other. Of each: test CER, and lines a second of reading, all by the pipeline's own
+stages. The figures are drawn as docs/frontier.svg.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ablation import prepare, run, schedule, timed_steps
+from machine import ROOT, save
+from pipeline import ENVIRONMENT
+
+HEIGHTS = (28, 40, 56)
+DATA = {"data.source": "local", "parse_iam.on_bad_line": "skip", "train.data": "iam_lines"}
+PLOT = ROOT / "docs/frontier.svg"
+WIDTH, HEIGHT, MARGIN = 420, 300, 56  # of the plot, pixels
+
+
+def main() -> None:
+    """Measure, draw, print, save."""
+    if len(sys.argv) < 3:
+        raise SystemExit(__doc__)
+    archives, scratch = (Path(argument).resolve() for argument in sys.argv[1:3])
+    minutes = float(sys.argv[3]) if len(sys.argv) > 3 else 20.0
+    clone = scratch / "clone"
+    if not clone.exists():
+        subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
+        for name, value in (("user.name", "frontier"), ("user.email", "frontier@localhost")):
+            subprocess.run(["git", "config", name, value], cwd=clone, check=True)
+    steps = {height: _steps(scratch / str(height), archives, height, minutes) for height in HEIGHTS}
+    print("steps", steps, flush=True)
+    done = _experiments(clone)
+    for height in HEIGHTS:
+        if f"px-{height}" not in done:
+            changes = _changes(archives, height) | schedule(steps[height])
+            options = [f"--set-param={name}={yaml.safe_dump(value).split()[0]}" for name, value in changes.items()]
+            _said(clone, "dvc", "exp", "run", "--queue", "--name", f"px-{height}", *options)
+    _said(clone, "dvc", "exp", "run", "--run-all")
+    found = _experiments(clone)
+    rows = [{"height": height, "steps": steps[height]} | found[f"px-{height}"] for height in HEIGHTS]
+    for row in rows:
+        print(json.dumps(row))
+    PLOT.write_text(drawn(rows))
+    save("frontier", {"minutes": minutes, "rows": rows})
+
+
+def _changes(archives: Path, height: int) -> dict[str, Any]:
+    scale = -(-height // 28)
+    return DATA | {
+        "data.path": str(archives),
+        "crop.line_height": height,
+        "model.max_width": 1600 * scale,
+        "model.max_height": 448 * scale,
+    }
+
+
+def _steps(folder: Path, archives: Path, height: int, minutes: float) -> int:
+    """How many steps take so long."""
+    kept = folder / "steps.json"
+    if not kept.exists():
+        folder.mkdir(parents=True)
+        prepare(folder)
+        changes = _changes(archives, height)
+        run(folder, changes, "download", "parse_iam", "crop_lines")
+        timed = timed_steps(folder, changes)
+        kept.write_text(json.dumps(timed["seconds"] / timed["steps"]))
+    return round(60 * minutes / json.loads(kept.read_text()))
+
+
+def _said(clone: Path, *command: str) -> str:
+    """What a command prints."""
+    environment = ENVIRONMENT | {"PYTHONPATH": str(clone)}
+    return subprocess.run(command, cwd=clone, env=environment, check=True, text=True, stdout=subprocess.PIPE).stdout
+
+
+def _experiments(clone: Path) -> dict[str, dict[str, Any]]:
+    """Those that are done, by name: CER with its interval, parameters, lines a second."""
+    refs = _said(clone, "git", "for-each-ref", "--format=%(refname)", "refs/exps").split()
+    found = {}
+    for ref in (ref for ref in refs if ref.rpartition("/")[2].startswith("px-")):
+        test, train, speed = (
+            json.loads(_said(clone, "git", "show", f"{ref}:metrics/{name}.json"))
+            for name in ("test", "train", "predict")
+        )
+        found[ref.rpartition("/")[2]] = {
+            **{key: test[key] for key in ("cer", "cer_low", "cer_high", "samples")},
+            "parameters": train["parameters"],
+            "lines_per_second": {name: rates["samples_per_second"] for name, rates in speed.items()},
+        }
+    return found
+
+
+def drawn(rows: list[dict[str, Any]]) -> str:
+    """CER over lines a second by the joint search, with the interval of each, as SVG."""
+    fastest = max(row["lines_per_second"]["joint"] for row in rows) * 1.15
+    worst = max(row["cer_high"] for row in rows) * 1.1
+
+    def place(speed: float, cer: float) -> tuple[float, float]:
+        x = MARGIN + speed / fastest * (WIDTH - 2 * MARGIN)
+        return round(x, 1), round(HEIGHT - MARGIN + 14 - cer / worst * (HEIGHT - 2 * MARGIN), 1)
+
+    (left, bottom), (right, top) = place(0, 0), place(fastest, worst)
+    parts = [f'<path d="M{left} {top}V{bottom}H{right}" fill="none" stroke="#888"/>']
+    for row in rows:
+        x, y = place(row["lines_per_second"]["joint"], row["cer"])
+        (_, low), (_, high) = place(0, row["cer_low"]), place(0, row["cer_high"])
+        parts.append(f'<path d="M{x} {low}V{high}" stroke="#36c"/><circle cx="{x}" cy="{y}" r="4" fill="#36c"/>')
+        parts.append(f'<text x="{x + 8}" y="{y + 4}">{row["height"]} px: {row["cer"]:.1%}</text>')
+    for share in (0.25, 0.5, 0.75, 1):
+        (x, _), (_, y) = place(share * fastest, 0), place(0, share * worst)
+        parts.append(f'<text x="{x}" y="{bottom + 18}" text-anchor="middle">{share * fastest:.0f}</text>')
+        parts.append(f'<text x="{left - 6}" y="{y + 4}" text-anchor="end">{share * worst:.0%}</text>')
+    parts.append(f'<text x="{(left + right) / 2}" y="{bottom + 40}" text-anchor="middle">lines a second</text>')
+    parts.append(f'<text x="{left}" y="{top - 10}">test CER</text>')
+    style = "<style>text{font:13px sans-serif;fill:#666}</style>"
+    size = f'width="{WIDTH}" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}"'
+    return f'<svg xmlns="http://www.w3.org/2000/svg" {size}>{style}{"".join(parts)}</svg>\n'
+
+
+if __name__ == "__main__":
+    main()
