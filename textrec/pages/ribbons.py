@@ -1,0 +1,138 @@
+"""Lines of text as ribbons, ribbons as maps of pixels, and back: what a line finder learns, and what it gives.
+
+A ribbon is float64 (N, 4): points of a baseline from left to right, x and y in pixels, and how far the line reaches
+above and below of each.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image, ImageDraw
+from scipy import ndimage
+
+# Of what a line reaches above its baseline: where its core lies, half of how thick that is, and what it lacks at either
+# end, so that the cores of lines do not touch.
+RISE, HALF, INDENT = 0.3, 0.18, 0.15
+THINNEST = 0.75  # pixels, half of a core
+WINDOW = 3.0  # heights: outlines jump from letter to letter, ribbons follow them over so much
+STEP = 0.5  # heights from one point of a ribbon to the next
+
+# Of a core that is found: columns in which it is two, one above the other, for it to be parted, and how often; its
+# length at least, in heights.
+DOUBLE, PARTINGS, SHORTEST = 0.1, 3, 0.6
+LOWEST = 2.0  # pixels above the baseline
+
+
+class Maps(NamedTuple):
+    """Of each pixel of a page, float32 (H, W): whether it is of a line's core, and how far the line reaches above and
+    below from there, in pixels; the latter say something within cores alone.
+    """
+
+    core: np.ndarray
+    above: np.ndarray
+    below: np.ndarray
+
+
+def ribbon(outline: np.ndarray, baseline: np.ndarray) -> np.ndarray | None:
+    """The ribbon of a line by its outline, float64 (N, 2), and its baseline, (M, 2); None where it is not level enough.
+
+    Outlines follow letters, ribbons the line.
+    """
+    corner = np.floor(outline.min(axis=0)).astype(int)
+    width, height = (np.ceil(outline.max(axis=0)).astype(int) + 1 - corner).tolist()
+    baseline = baseline[np.argsort(baseline[:, 0], kind="stable")]
+    if np.ptp(baseline[:, 1]) > np.ptp(baseline[:, 0]):
+        return None
+    inside = covered(outline - corner, (height, width))
+    columns = np.flatnonzero(inside.any(axis=0))
+    x = columns + corner[0] + 0.5
+    y = np.interp(x, *baseline.T)
+    above = y - inside.argmax(axis=0)[columns] - corner[1]
+    below = height - inside[::-1].argmax(axis=0)[columns] + corner[1] - y
+    tall = max(float(np.median(above)), 1.0)
+    smooth = [_smooth(values, WINDOW * tall) for values in (above, below)]
+    dense = np.column_stack([x, _smooth(y, tall), np.maximum(smooth[0], 1), np.maximum(smooth[1], 0)])
+    return dense[_sparse(len(dense), tall)]
+
+
+def covered(polygon: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Which pixels of so many rows and columns a polygon covers, bool."""
+    mask = Image.new("1", shape[::-1])
+    ImageDraw.Draw(mask).polygon([tuple(point) for point in polygon.tolist()], fill=1, outline=1)
+    return np.asarray(mask)
+
+
+def outline_of(ribbon: np.ndarray) -> np.ndarray:
+    """The polygon that a ribbon covers, float64 (2 * N, 2)."""
+    x, y, above, below = ribbon.T
+    return np.concatenate([np.column_stack([x, y - above]), np.column_stack([x, y + below])[::-1]])
+
+
+def line_maps(ribbons: Iterable[np.ndarray], shape: tuple[int, int]) -> Maps:
+    """The maps of a page with these lines, which may reach beyond it."""
+    maps = Maps(*(np.zeros(shape, np.float32) for _ in Maps._fields))
+    for points in ribbons:
+        height = float(np.median(points[:, 2]))
+        first, last = points[0, 0] + INDENT * height, points[-1, 0] - INDENT * height
+        columns = np.arange(max(0, int(first)), min(shape[1], int(last) + 1))
+        y, above, below = (np.interp(columns + 0.5, points[:, 0], values) for values in points.T[1:])
+        centre, half = y - RISE * above, max(HALF * height, THINNEST)
+        rows = np.floor(centre).astype(int) + np.arange(-int(half) - 1, int(half) + 2)[:, None]
+        within = (np.abs(rows + 0.5 - centre) <= half) & (rows >= 0) & (rows < shape[0])
+        place = rows[within], np.broadcast_to(columns, rows.shape)[within]
+        maps.core[place] = 1
+        for values, reach in ((maps.above, (1 - RISE) * above), (maps.below, below + RISE * above)):
+            values[place] = np.broadcast_to(reach, rows.shape)[within]
+    return maps
+
+
+def find_ribbons(maps: Maps, least: float = 0.5) -> list[np.ndarray]:
+    """The lines of a page by its maps, whose cores are where `maps.core` is more than `least`; in no order."""
+    return [found for part in _parts(maps.core > least) for found in _found(maps, *part, least, PARTINGS)]
+
+
+def _parts(core: np.ndarray) -> list[tuple[tuple[slice, slice], np.ndarray]]:
+    """What hangs together, each by the box around it and its pixels there."""
+    labels, _ = ndimage.label(core, np.ones((3, 3)))
+    boxes = ndimage.find_objects(labels)
+    return [(box, labels[box] == number) for number, box in enumerate(boxes, start=1)]
+
+
+def _found(maps: Maps, box: tuple[slice, slice], core: np.ndarray, least: float, partings: int) -> Sequence[np.ndarray]:
+    columns = np.flatnonzero(core.any(axis=0))
+    begins = np.diff(core.astype(np.int8), axis=0, prepend=0) == 1
+    if partings and (begins.sum(axis=0)[columns] > 1).mean() > DOUBLE:  # of two lines: what both are less sure of parts
+        least = (least + 1) / 2
+        parts = [
+            (tuple(slice(a.start + b.start, a.start + b.stop) for a, b in zip(box, inner, strict=True)), pixels)
+            for inner, pixels in _parts(core & (maps.core[box] > least))
+        ]
+        return [found for part in parts for found in _found(maps, *part, least, partings - 1)]
+    weights = maps.core[box] * core
+    weights = (weights / weights.sum(axis=0).clip(1e-9))[:, columns]
+    rows = np.arange(len(core))[:, None] + box[0].start + 0.5
+    centre, above, below = (
+        (weights * values).sum(axis=0) for values in (rows, maps.above[box][:, columns], maps.below[box][:, columns])
+    )
+    height = float(np.median(above)) / (1 - RISE)
+    if len(columns) < SHORTEST * height or height < LOWEST:
+        return []
+    above, below = (_smooth(values, WINDOW * height) for values in (above, below))
+    centre = _smooth(centre, STEP * height)
+    x = columns + box[1].start + 0.5
+    rise = above * RISE / (1 - RISE)
+    dense = np.column_stack([x, centre + rise, above + rise, np.maximum(below - rise, 0)])
+    ends = np.repeat(dense[[0, -1]], 1, axis=0)
+    ends[:, 0] += [-INDENT * height, INDENT * height]
+    return [np.concatenate([ends[:1], dense[_sparse(len(dense), height)], ends[1:]])]
+
+
+def _smooth(values: np.ndarray, window: float) -> np.ndarray:
+    size = int(window) | 1
+    return ndimage.gaussian_filter1d(ndimage.median_filter(values, size, mode="nearest"), size / 4, mode="nearest")
+
+
+def _sparse(count: int, height: float) -> np.ndarray:
+    """Which of so many points, a pixel apart, a ribbon has: one each STEP, the last one too."""
+    return np.unique(np.append(np.arange(0, count, max(1, int(STEP * height))), count - 1))
