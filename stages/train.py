@@ -24,13 +24,14 @@ def main() -> None:
     from pytorch_lightning.utilities import rank_zero_only
 
     from textrec.network.batches import TextImages
+    from textrec.network.language import LanguageModel
     from textrec.network.model import ModelConfig
     from textrec.network.trained import TrainedModel
     from textrec.training.augmentation import augmentation_sheet
     from textrec.training.recombination import TrainingImages
     from textrec.training.runs import LIVE, finish, fit, run_folder
     from textrec.training.tracking import publish
-    from textrec.training.transfer import begin_with
+    from textrec.training.transfer import begin_language, begin_with
 
     params, config = load("train", TrainParams), load("model", ModelConfig)
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
@@ -63,7 +64,11 @@ def main() -> None:
         return
     trained.model.eval()
     sample = load("data", Origin).is_sample and params.data != "corrected_lines"  # what people corrected is theirs
-    trained = replace(trained, normalize=load("charset", CharsetParams).normalize, sample=sample)
+    told = {"normalize": load("charset", CharsetParams).normalize, "sample": sample}
+    if params.language:
+        language = LanguageModel.fit(map(charset.encode, train.text), vocabulary=len(charset), order=params.language)
+        told["language"] = language if params.init == NOTHING else begin_language(language, charset, params.init)
+    trained = replace(trained, **told)
     trained.calibrated(images["val"], batch_size=params.batch_size).save("models/model.ckpt")
     weights = sum(weight.numel() for weight in trained.model.parameters())
     write_json("metrics/train.json", {"samples": len(train), "parameters": weights, **measures})

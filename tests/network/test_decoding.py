@@ -11,6 +11,7 @@ from torch.nn import functional
 from textrec.base.charset import BLANK, END, PAD, START
 from textrec.network import decoding
 from textrec.network.decoding import ctc_greedy, joint_search
+from textrec.network.language import LanguageModel
 from textrec.network.model import Encoded, ResNetTransformer
 
 
@@ -116,6 +117,24 @@ def test_the_search_mends_what_ctc_misread_where_the_decoder_knows_better(seen: 
     tokens, _ = joint_search(network, network.encoded(20), ctc_weight=0.5)
     assert "".join(map(chr, tokens[0].tolist()[:-1])) == "morning"
     assert tokens[0, -1] == END
+
+
+class Guesser(Speller):
+    """One whose decoder would rather write a letter than any other, wherever it is, but not by much."""
+
+    def decode(self, encoded: Encoded, tokens: Tensor) -> Tensor:  # noqa: ARG002
+        """Always the same."""
+        return functional.one_hot(torch.full(tokens.shape, self._text[0]), 128) * 0.3
+
+
+@pytest.mark.parametrize(
+    ("known", "expected"), [(None, "moaning"), ("morning", "morning"), ("moaning", "moaning"), ("loan", "moaning")]
+)
+def test_a_language_model_decides_what_both_heads_leave_open(known: str | None, expected: str) -> None:
+    network = Guesser("r", "m o ar n i n g")
+    language = known and LanguageModel.fit([[*map(ord, known)]] * 50, vocabulary=128, order=4)
+    tokens, _ = joint_search(network, network.encoded(20), ctc_weight=0.5, language=language or None)
+    assert "".join(map(chr, tokens[0].tolist()[:-1])) == expected
 
 
 def test_no_text_is_longer_than_its_limit() -> None:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ from networks import CHARSET, recognizer
 from textrec.base.charset import END
 from textrec.base.runtime import TextrecError
 from textrec.network.decoding import greedy
+from textrec.network.language import LanguageModel
 from textrec.reading.recognizer import Recognizer
 
 
@@ -34,6 +36,20 @@ def test_a_checkpoint_describes_itself(checkpoint: Path) -> None:
 def test_the_bytes_do_not_depend_on_the_place(checkpoint: Path, tmp_path: Path) -> None:
     recognizer().save(tmp_path / "elsewhere" / "other.ckpt")
     assert (tmp_path / "elsewhere" / "other.ckpt").read_bytes() == checkpoint.read_bytes()
+
+
+def test_a_checkpoint_has_the_language_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("textrec.network.decoding.LANGUAGE_WEIGHT", 20.0)
+    language = LanguageModel.fit([CHARSET.encode("a bad cab")], vocabulary=len(CHARSET), order=4)
+    built = replace(both_heads(), language=language)
+    built.save(tmp_path / "model.ckpt")
+    loaded = Recognizer.load(tmp_path / "model.ckpt")
+    assert loaded.language
+    assert loaded.language.packed() == language.packed()
+    assert loaded.read_batch(IMAGES, SIZES) != replace(loaded, language=None).read_batch(IMAGES, SIZES)
+    rewrite(tmp_path / "model.ckpt", language=torch.zeros(9, dtype=torch.uint8))
+    with pytest.raises(TextrecError, match=r"model.ckpt: its language model is damaged"):
+        Recognizer.load(tmp_path / "model.ckpt")
 
 
 def test_a_missing_checkpoint(tmp_path: Path) -> None:

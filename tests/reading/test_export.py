@@ -11,6 +11,7 @@ from torch import Tensor
 
 from textrec.base.runtime import TextrecError
 from textrec.network.decoding import Network, ctc_greedy, greedy, joint_search
+from textrec.network.language import LanguageModel
 from textrec.network.model import Encoded, ResNetTransformer
 from textrec.reading.export import export
 from textrec.reading.onnx_network import OnnxNetwork
@@ -23,13 +24,15 @@ pytest.importorskip("onnxruntime")
 SMALL = {"resnet": {"channels": [8], "kernels": [3], "strides": [[8, 4]]}}
 LINES = SMALL | {"lstm_layers": 0, "tf_layers": 1, "ctc_weight": 0.0, "max_height": 28}  # no CTC head, no paragraphs
 
+LANGUAGE = LanguageModel.fit([CHARSET.encode("a bad cab")], vocabulary=len(CHARSET), order=4)
+
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[ResNetTransformer, Path]:
     """A network, in float32 and left as it was, and its export."""
     network, path = model(2, **SMALL), tmp_path_factory.mktemp("export") / "model.zip"
     names = list(network.state_dict())
-    export(Recognizer(network.train(), CHARSET), path)
+    export(Recognizer(network.train(), CHARSET, language=LANGUAGE), path)
     assert network.training
     assert list(network.state_dict()) == names
     return network.eval(), path
@@ -56,7 +59,7 @@ def searches(network: Network, encoded: Encoded) -> dict[str, tuple[Tensor, Tens
         return {
             "ar": greedy(network, encoded),
             "ctc": ctc_greedy(network.ctc(encoded), encoded.step_count),
-            "joint": joint_search(network, encoded, ctc_weight=0.4),
+            "joint": joint_search(network, encoded, ctc_weight=0.4, language=LANGUAGE),
         }
 
 
@@ -106,6 +109,7 @@ def test_an_export_describes_itself_and_no_machine(exported: tuple[ResNetTransfo
     assert found.config == network.config
     assert found.line_height == network.line_height
     assert found.has_ctc
+    assert content["language"].packed() == LANGUAGE.packed()
     assert content["characters"] == CHARSET.characters
     assert content["calibration"].keys() == {"ar", "ctc", "joint"}
     with zipfile.ZipFile(path) as archive:

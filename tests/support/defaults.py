@@ -17,6 +17,7 @@ RECIPE: dict[str, Any] = {
     "ema_decay": 0.0,
     "label_smoothing": 0.0,
     "token_noise": 0.0,
+    "language": 0,
     "augment": dict.fromkeys(AugmentParams.model_fields, 0.0),
     "ignore_padding": False,
     "compile": False,

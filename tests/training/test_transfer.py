@@ -1,13 +1,16 @@
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from networks import config, recognizer
 
 from textrec.base.charset import SPECIALS, Charset
 from textrec.base.runtime import TextrecError
+from textrec.network.language import LanguageModel
 from textrec.reading.recognizer import Recognizer
-from textrec.training.transfer import begin_with
+from textrec.training.transfer import begin_language, begin_with
 
 TOKENS = ("embedding.", "output.", "ctc_output.", "ctc_shortcut.")
 
@@ -31,6 +34,20 @@ def test_all_weights_of_a_like_model_are_taken(tmp_path: Path) -> None:
     assert said == f"train.init: {count} of {count} weights from {tmp_path / 'one.ckpt'}; begun anew: none"
     two.save(tmp_path / "two.ckpt")
     assert (tmp_path / "one.ckpt").read_bytes() == (tmp_path / "two.ckpt").read_bytes()
+
+
+def test_what_a_model_knows_of_the_language_is_added_to_what_the_texts_say(tmp_path: Path) -> None:
+    theirs, own = Charset("abcd "), Charset(" bade")
+    source = LanguageModel.fit(map(theirs.encode, ["bad", "dad", "cab"]), vocabulary=len(theirs), order=3)
+    replace(build("abcd "), language=source).save(tmp_path / "model.ckpt")
+    language = LanguageModel.fit([own.encode("bead")], vocabulary=len(own), order=3)
+    found = begin_language(language, own, tmp_path / "model.ckpt")
+    texts = np.array([own.encode(text) for text in ("bad", "dab", "bea")])
+    before, after = (np.exp(one.log_probs(texts).sum(axis=1)) for one in (language, found))
+    assert after[0] > 2 * before[0]
+    assert after[0] > after[1]
+    build("abcd ").save(tmp_path / "none.ckpt")
+    assert begin_language(language, own, tmp_path / "none.ckpt") is language
 
 
 @pytest.mark.parametrize("characters", ["abcd \n", "\nabcd "])

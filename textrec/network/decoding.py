@@ -10,10 +10,13 @@ from torch.nn import functional
 
 from textrec.base.charset import BLANK, END, PAD, SPECIALS, START
 from textrec.network.alignments import Alignments, Lattice
+from textrec.network.language import LanguageModel
 from textrec.network.layers import Cache
 from textrec.network.model import Encoded
 
 CTC_WEIGHT = 0.5  # of `Recognizer.read`; the pipeline's own is evaluate.ctc_weight
+# Of a language model beside both heads; and, as it holds long texts to be less likely, what each character gains there.
+LANGUAGE_WEIGHT, BONUS = 0.1, 2.0
 
 # Edits of a text that are tried one by one where all together made it no better: with 1, 2 and 3 the CER of 448 real
 # lines was 15.60, 15.55 and 15.54 %.
@@ -79,8 +82,12 @@ def ctc_greedy(log_probs: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
 
 
 @torch.inference_mode()
-def joint_search(network: Network, encoded: Encoded, *, ctc_weight: float) -> tuple[Tensor, Tensor]:
+def joint_search(
+    network: Network, encoded: Encoded, *, ctc_weight: float, language: LanguageModel | None = None
+) -> tuple[Tensor, Tensor]:
     """Search for the text with the best (1 - ctc_weight) * log p of the decoder + ctc_weight * log p of CTC.
+
+    With a language model also + LANGUAGE_WEIGHT * (its log p + BONUS for each character).
 
     It begins with CTC's best path. The decoder scores that in one pass, all tokens at once, and so says what it would
     have written after each of its beginnings: another token instead of the next one, one more before it, none, or
@@ -92,7 +99,7 @@ def joint_search(network: Network, encoded: Encoded, *, ctc_weight: float) -> tu
     and by CTC, of all texts that begin so.
     """
     log_probs = network.ctc(encoded)
-    search = _Search(network, encoded, Lattice(log_probs, encoded.step_count), ctc_weight)
+    search = _Search(network, encoded, Lattice(log_probs, encoded.step_count), ctc_weight, language)
     most = (encoded.limit - 1).tolist()
     paths = [row[: row.index(END)] for row in ctc_greedy(log_probs, encoded.step_count)[0].tolist()]
     texts = {row: path[: most[row]] for row, path in enumerate(paths)}
@@ -148,6 +155,7 @@ class _Search:
     encoded: Encoded
     lattice: Lattice
     ctc_weight: float
+    language: LanguageModel | None
 
     def drafts(self, texts: dict[int, list[int]]) -> Iterator[_Draft]:
         """Score texts by their rows, and find what may be better."""
@@ -158,11 +166,22 @@ class _Search:
             written = log_probs.gather(2, tokens[..., None])[..., 0] * (tokens != PAD)
             alignments = Alignments(self.lattice, rows, tokens)
             scores = (1 - self.ctc_weight) * written.sum(1) + self.ctc_weight * alignments.total
-            edits = self._edits(log_probs, written, alignments)
+            said = self._said(tokens)
+            if said is not None:
+                scores = scores + LANGUAGE_WEIGHT * (said.sum(1) + BONUS * alignments.lengths)
+            edits = self._edits(log_probs, written, said, alignments)
             for index, (row, score) in enumerate(zip(rows.tolist(), scores.tolist(), strict=True)):
                 yield _Draft(row, texts[row], score, written[index, : len(texts[row]) + 1], edits[index])
 
-    def _edits(self, log_probs: Tensor, written: Tensor, alignments: Alignments) -> list[list[_Edit]]:
+    def _said(self, tokens: Tensor) -> Tensor | None:
+        """Log-probabilities of tokens by the language model, float64 (n, T), 0 behind their end."""
+        if self.language is None:
+            return None
+        return torch.from_numpy(self.language.log_probs(tokens.cpu().numpy())).to(tokens.device) * (tokens != PAD)
+
+    def _edits(
+        self, log_probs: Tensor, written: Tensor, said: Tensor | None, alignments: Alignments
+    ) -> list[list[_Edit]]:
         """What to change in each text: wherever the decoder would rather have written another token.
 
         log_probs: float64 (n, T, vocabulary), after each beginning of a text; written: (n, T), those of its own tokens,
@@ -189,6 +208,11 @@ class _Search:
             new = token[which] if replaced else None
             total = alignments.edited(*at, new)
             gains = (1 - self.ctc_weight) * gained[which] + self.ctc_weight * (total - alignments.total[at[0]])
+            if self.language is not None and said is not None:
+                arrays = [x.cpu().numpy() for x in (tokens, said, *at)]
+                change = self.language.changes(*arrays, new=None if new is None else new.cpu().numpy())
+                longer = at[1] - at[2] + int(replaced)
+                gains = gains + LANGUAGE_WEIGHT * (torch.from_numpy(change).to(gains.device) + BONUS * longer)
             texts = [[]] * len(gains) if new is None else new[:, None].tolist()
             for index, *edit in zip(at[0].tolist(), gains.tolist(), *(x.tolist() for x in at[1:]), texts, strict=True):
                 found[index].append(_Edit(*edit))

@@ -77,14 +77,15 @@ class LineFinder(nn.Module):
         turned = self.turned(features.mean(dim=(2, 3)))
         for up, skip in zip(reversed(self.up), reversed(skipped), strict=True):
             features = up(torch.cat([functional.interpolate(features, scale_factor=2.0), skip], dim=1))
-        return Found(*self.maps(features).unbind(1), turned)
+        core, above, below = self.maps(features).unbind(1)
+        return Found(core, above, below, turned)
 
     @torch.inference_mode()
     def find(self, page: np.ndarray) -> tuple[Maps, np.ndarray]:
         """The maps of a page, uint8 (H, W), and how probably it is turned by 0 to 3 quarters clockwise, (4,)."""
         height, width = page.shape
         padding = (0, -width % self.multiple, 0, -height % self.multiple)
-        images = functional.pad(torch.from_numpy(page)[None, None].float() / 255, padding, "replicate")
+        images = functional.pad(torch.tensor(page)[None, None].float() / 255, padding, "replicate")
         with torch.autocast("cpu", torch.bfloat16, enabled=fast_bfloat16()):
             found = self(images)
         rows, columns = -(-height // SHRUNK), -(-width // SHRUNK)

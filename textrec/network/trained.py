@@ -18,11 +18,13 @@ from textrec.network.batches import TextImages, loader
 from textrec.network.calibration import Calibration
 from textrec.network.decoding import CTC_WEIGHT, ctc_greedy, greedy, joint_search
 from textrec.network.devices import fast_bfloat16
+from textrec.network.language import LanguageModel
 from textrec.network.model import Encoded, ModelConfig, ResNetTransformer
 from textrec.network.saved import load_saved
 
 FORMAT = 4
 Search = Callable[[Encoded], tuple[Tensor, Tensor]]
+REMEDY = "remove it and run `dvc checkout` or `dvc repro`, or get it again from where you got it"
 HEADS = {"ar": 1, "ctc": 1, "joint": 2}  # that each decoder listens to
 
 
@@ -54,6 +56,7 @@ class TrainedModel:
     """A network with the charset that it writes, and how far each of its decoders is to be trusted.
 
     normalize: what became of the truth that it was trained on, as `CharsetParams.normalize`.
+    language: what is asked beside both heads in the joint search; None: nothing.
     sample: whether it learned from the embedded sample alone, and reads nobody's hand.
     """
 
@@ -61,6 +64,7 @@ class TrainedModel:
     charset: Charset
     calibration: dict[str, Calibration] = field(default_factory=_uncalibrated)
     normalize: dict[str, str] = field(default_factory=dict)
+    language: LanguageModel | None = None
     sample: bool = False
 
     @classmethod
@@ -84,14 +88,20 @@ class TrainedModel:
             reason = " ".join(str(error).split())
             raise TextrecError(f"{path}: its weights do not fit its own parameters ({reason}); train it anew") from None
         trained.model.to(device).eval()
-        return replace(trained, calibration=calibration, normalize=content["normalize"], sample=content["sample"])
+        try:
+            language = LanguageModel.unpacked(content["language"].numpy().tobytes()) if "language" in content else None
+        except ValueError as error:
+            raise TextrecError(f"{path}: its language model is damaged ({error}); {REMEDY}") from None
+        told = {name: content[name] for name in ("normalize", "sample")}
+        return replace(trained, calibration=calibration, language=language, **told)
 
     def compile(self) -> None:
         """Have torch compile the encoder, once for all sizes, at the first batches: a minute or so."""
         self.model.encode = torch.compile(self.model.encode, dynamic=True)
 
     def save(self, path: str | Path) -> None:
-        """Write weights, model parameters, charset and table of normalisation, line height, calibration and `sample`.
+        """Write weights, model parameters, charset and table of normalisation, line height, calibration, language model
+        and `sample`.
 
         Matrices are kept as float16, which halves the file and changes next to no reading. The bytes depend on these
         alone.
@@ -106,6 +116,8 @@ class TrainedModel:
             "calibration": {name: asdict(calibration) for name, calibration in self.calibration.items()},
             "weights": {name: _kept(tensor.cpu()) for name, tensor in self.model.state_dict().items()},
         }
+        if self.language:
+            content["language"] = torch.frombuffer(bytearray(self.language.packed()), dtype=torch.uint8)
         buffer = io.BytesIO()  # given a path, torch would write the file's name into the file
         torch.save(content, buffer)
         with atomic(path) as temporary:
@@ -159,7 +171,7 @@ class TrainedModel:
                 lambda encoded: ctc_greedy(self.model.ctc(encoded), encoded.step_count)
             )
             searches["joint"] = _by_bfloat16(self.model.device)(
-                lambda encoded: joint_search(self.model, encoded, ctc_weight=ctc_weight)
+                lambda encoded: joint_search(self.model, encoded, ctc_weight=ctc_weight, language=self.language)
             )
         return searches
 
@@ -199,19 +211,18 @@ def _mirrored(images: Tensor, sizes: Tensor) -> Tensor:
 
 
 def _load(path: Path) -> dict[str, Any]:
-    remedy = "remove it and run `dvc checkout` or `dvc repro`, or get it again from where you got it"
     try:
-        content = load_saved(path, remedy=remedy)
+        content = load_saved(path, remedy=REMEDY)
     except FileNotFoundError:
         found = "name a model that you have, or run `dvc repro` or `dvc pull` in a clone of textrec to get this one"
         raise TextrecError(f"{path}: not found; {found}") from None
     if not isinstance(content, dict) or "format" not in content:
-        raise TextrecError(f"{path}: not a model (it does not say its format); {remedy}")
+        raise TextrecError(f"{path}: not a model (it does not say its format); {REMEDY}")
     if content["format"] != FORMAT:
         raise TextrecError(f"{path}: checkpoint format {content['format']}, this version reads {FORMAT}; train it anew")
     if (
         missing := {"model", "characters", "line_height", "calibration", "normalize", "sample", "weights"}
         - content.keys()
     ):
-        raise TextrecError(f"{path}: not a model (it lacks {', '.join(sorted(missing))}); {remedy}")
+        raise TextrecError(f"{path}: not a model (it lacks {', '.join(sorted(missing))}); {REMEDY}")
     return content

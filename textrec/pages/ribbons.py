@@ -58,7 +58,7 @@ def ribbon(outline: np.ndarray, baseline: np.ndarray) -> np.ndarray | None:
 
 def covered(polygon: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """Which pixels of so many rows and columns a polygon covers, bool."""
-    mask = Image.new("1", shape[::-1])
+    mask = Image.new("1", (shape[1], shape[0]))
     ImageDraw.Draw(mask).polygon([tuple(point) for point in polygon.tolist()], fill=1, outline=1)
     return np.asarray(mask)
 
@@ -94,7 +94,7 @@ def find_ribbons(maps: Maps, least: float = 0.5) -> list[np.ndarray]:
 
 def _parts(core: np.ndarray) -> list[tuple[tuple[slice, slice], np.ndarray]]:
     """What hangs together, each by the box around it and its pixels there."""
-    labels, _ = ndimage.label(core, np.ones((3, 3)))
+    labels: np.ndarray = ndimage.label(core, np.ones((3, 3)))[0]  # pyright: ignore
     boxes = ndimage.find_objects(labels)
     return [(box, labels[box] == number) for number, box in enumerate(boxes, start=1)]
 
@@ -105,8 +105,8 @@ def _found(maps: Maps, box: tuple[slice, slice], core: np.ndarray, least: float,
     if partings and (begins.sum(axis=0)[columns] > 1).mean() > DOUBLE:  # of two lines: what both are less sure of parts
         least = (least + 1) / 2
         parts = [
-            (tuple(slice(a.start + b.start, a.start + b.stop) for a, b in zip(box, inner, strict=True)), pixels)
-            for inner, pixels in _parts(core & (maps.core[box] > least))
+            ((_within(box[0], rows), _within(box[1], columns)), pixels)
+            for (rows, columns), pixels in _parts(core & (maps.core[box] > least))
         ]
         return [found for part in parts for found in _found(maps, *part, least, partings - 1)]
     weights = maps.core[box] * core
@@ -126,6 +126,10 @@ def _found(maps: Maps, box: tuple[slice, slice], core: np.ndarray, least: float,
     ends = np.repeat(dense[[0, -1]], 1, axis=0)
     ends[:, 0] += [-INDENT * height, INDENT * height]
     return [np.concatenate([ends[:1], dense[_sparse(len(dense), height)], ends[1:]])]
+
+
+def _within(outer: slice, inner: slice) -> slice:
+    return slice(outer.start + inner.start, outer.start + inner.stop)
 
 
 def _smooth(values: np.ndarray, window: float) -> np.ndarray:

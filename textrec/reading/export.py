@@ -21,7 +21,7 @@ from textrec.base.runtime import TextrecError, atomic
 from textrec.base.zips import zip_info
 from textrec.network.layers import Cache, RowLSTM
 from textrec.network.model import ResNetTransformer
-from textrec.reading.onnx_network import DECODER, DESCRIPTION, ENCODER, FORMAT
+from textrec.reading.onnx_network import DECODER, DESCRIPTION, ENCODER, FORMAT, LANGUAGE
 from textrec.reading.recognizer import Recognizer
 
 OPSET = 20  # of ONNX 1.15; onnxruntime 1.17 and later run it
@@ -38,7 +38,9 @@ CACHE_AXES = [*2 * [{0: "batch", 2: "slots"}], *2 * [{0: "batch", 2: "positions"
 
 
 def export(recognizer: Recognizer, path: str | Path) -> None:
-    """Write a zip file of `encoder.onnx`, `decoder.onnx` and `textrec.json`; the bytes depend on the recogniser alone.
+    """Write a zip file of `encoder.onnx`, `decoder.onnx`, `language` and `textrec.json`.
+
+    The bytes depend on the recogniser alone. `language` is as `LanguageModel.packed` gives it, or empty.
 
     encoder: images uint8 (B, 1, H, W), sizes int64 (B, 2), where H is no less than any of the heights in `sizes`
         -> image float (B, 2 * layers, S, dim of a head), the keys and values of each decoder layer in turn; mask,
@@ -63,6 +65,7 @@ def export(recognizer: Recognizer, path: str | Path) -> None:
     }
     members = {
         DESCRIPTION: json.dumps(description, indent=2, ensure_ascii=False).encode(),
+        LANGUAGE: recognizer.language.packed() if recognizer.language else b"",
         ENCODER: _encoder(model),
         DECODER: _decoder(model),
     }

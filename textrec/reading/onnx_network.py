@@ -13,11 +13,13 @@ from torch.nn import functional
 from textrec.base.params import validate
 from textrec.base.runtime import TextrecError, usable_cores
 from textrec.base.zips import DAMAGE
+from textrec.network.language import LanguageModel
 from textrec.network.layers import Cache
 from textrec.network.model import Encoded, ModelConfig
 
 FORMAT = 3
-DESCRIPTION = "textrec.json"  # all but the weights, as in a checkpoint
+DESCRIPTION = "textrec.json"  # all but what follows, as in a checkpoint
+LANGUAGE = "language"  # as `LanguageModel.packed` gives it; empty: none
 ENCODER, DECODER = "encoder.onnx", "decoder.onnx"
 # Steps that a cache of text is made longer by when it is full: a graph takes tensors that lie in one piece, and what it
 # is given it reads, so there should be few empty slots and few copies.
@@ -43,7 +45,8 @@ class OnnxNetwork:
     def load(cls, path: str | Path, *, threads: int | None = None) -> tuple[Self, dict[str, Any]]:
         """Read an export: the network, on `threads` cores (default: all that are usable), and what the file says.
 
-        The latter are `characters`, `line_height`, `calibration` and `model` as in a checkpoint. Raises TextrecError
+        The latter are `characters`, `line_height`, `calibration` and `model` as in a checkpoint, and `language`, the
+        language model or None. Raises TextrecError
         where the file is missing, damaged, or of another format version, and where onnxruntime is not installed.
         """
         members = _read(Path(path))
@@ -52,6 +55,7 @@ class OnnxNetwork:
         graphs = {"encoder": members[ENCODER], "decoder": members[DECODER]}
         threads = threads or usable_cores()
         try:
+            content["language"] = LanguageModel.unpacked(members[LANGUAGE]) if members[LANGUAGE] else None
             return cls(config, line_height=content["line_height"], **graphs, threads=threads), content
         except TextrecError:
             raise
@@ -148,7 +152,7 @@ class _Graph:
 def _read(path: Path) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(path) as archive:
-            return {name: archive.read(name) for name in (DESCRIPTION, ENCODER, DECODER)}
+            return {name: archive.read(name) for name in (DESCRIPTION, LANGUAGE, ENCODER, DECODER)}
     except FileNotFoundError:
         raise TextrecError(f"{path}: not found; run `textrec export` to make it") from None
     except (*DAMAGE, KeyError, OSError) as error:

@@ -1,7 +1,7 @@
 """From pictures to text: a trained model that takes them as people have them."""
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self, cast
@@ -15,11 +15,13 @@ from textrec.base.charset import Charset
 from textrec.base.runtime import TextrecError
 from textrec.network.batches import pad
 from textrec.network.calibration import Calibration
+from textrec.network.finder import LineFinder
 from textrec.network.trained import Reading, TrainedModel
 from textrec.pages.cutting import Strip
 from textrec.pages.pictures import gray, open_pictures
 from textrec.pages.text_area import Crop, prepare, prepare_line
 from textrec.reading.onnx_network import OnnxNetwork
+from textrec.reading.pages import CutPage, LineReading, PageReading, cut_pages
 
 OWN = Path("models/model.ckpt")  # what `dvc repro` trains
 PACKAGE = Path(__file__).parents[1]
@@ -58,7 +60,7 @@ class Recognizer(TrainedModel):
         network, content = OnnxNetwork.load(path)
         calibration = {name: Calibration(**values) for name, values in content["calibration"].items()}
         # Reading asks of a network no more than this one has.
-        return cls(cast(Any, network), Charset(content["characters"]), calibration)
+        return cls(cast(Any, network), Charset(content["characters"]), calibration, language=content["language"])
 
     @property
     def paragraphs(self) -> bool:
@@ -80,8 +82,37 @@ class Recognizer(TrainedModel):
         threads at once.
         Raises TextrecError at the first that cannot be read.
         """
-        crops = [self.crop(next(open_pictures(i)).image if isinstance(i, str | Path) else gray(i)) for i in images]
+        crops = [self.crop(_grey(image)) for image in images]
         return self.read_prepared(crops, batch_size=batch_size, greedy=greedy)
+
+    def read_pages(
+        self,
+        images: Iterable[str | Path | Image.Image | np.ndarray],
+        finder: LineFinder,
+        *,
+        batch_size: int = 32,
+        greedy: bool = False,
+    ) -> list[PageReading]:
+        """Read whole pages, as `read` takes pictures: their lines are found, put in order, and read.
+
+        A page that may be turned by quarters is read in each way that it may be, and what is most confident counts. May
+        be called by several threads at once. Raises TextrecError at the first that cannot be read, and where this is a
+        model of paragraphs.
+        """
+        if self.paragraphs:
+            raise TextrecError("pages are read line by line, and this is a model of paragraphs; name one of lines")
+        options = {"batch_size": batch_size, "greedy": greedy}
+        return [self._page(cut_pages(_grey(image), finder), options) for image in images]
+
+    def _page(self, cuts: Iterable[CutPage], options: Mapping[str, Any]) -> PageReading:
+        ways = []
+        for cut in cuts:
+            readings = iter(self.read_prepared([self.crop_line(strip) for strip in cut.strips], **options))
+            blocks = [
+                [LineReading(line.outline, line.baseline, next(readings)) for line in block] for block in cut.blocks
+            ]
+            ways.append(PageReading(blocks, cut.turned))
+        return max(ways, key=lambda page: page.confidence)
 
     def crop(self, image: Image.Image) -> Crop:
         """What this model reads of a picture, mode L; TextrecError where its shape does not fit the model."""
@@ -132,6 +163,11 @@ class Recognizer(TrainedModel):
         decoders = self.decoders()
         read = decoders.get("ctc" if greedy else "joint", decoders["ar"])
         return read(self.encode(images, sizes))
+
+
+def _grey(image: str | Path | Image.Image | np.ndarray) -> Image.Image:
+    """A picture, mode L; of a file the first page."""
+    return next(open_pictures(image)).image if isinstance(image, str | Path) else gray(image)
 
 
 @contextlib.contextmanager

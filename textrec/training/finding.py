@@ -70,9 +70,10 @@ class RandomViews(IterableDataset[Views]):
         random = np.random.default_rng((self._params.seed, self._epoch, number))
         pages = random.integers(len(self._layouts), size=self._params.batch_size).tolist()
         views = [view(self._layouts[page], random, size=self._params.size) for page in pages]
-        maps = (torch.from_numpy(np.stack(part)) for part in zip(*(one.maps for one in views), strict=True))
-        images = torch.from_numpy(np.stack([one.image for one in views]))
-        return Views(images, *maps, torch.tensor([one.turned for one in views]))
+        images, *maps = (
+            torch.from_numpy(np.stack(part)) for part in zip(*((one.image, *one.maps) for one in views), strict=True)
+        )
+        return Views(images, *maps, turned=torch.tensor([one.turned for one in views]))
 
 
 class FinderTraining(lightning.LightningModule):

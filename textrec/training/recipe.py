@@ -59,6 +59,7 @@ class TrainParams(Params):
     label_smoothing: Annotated[float, Field(ge=0, lt=1)]  # of the decoder's targets
     token_noise: Share  # of the teacher-forced tokens are replaced by random characters
     ignore_padding: bool  # leave what follows <END> out of the loss
+    language: NonNegativeInt  # characters of the longest runs that the language model counts in the texts; 0: none
     augment: AugmentParams
     plain: Share  # of all steps, the last: images as they are
     overfit_batches: NonNegativeInt  # train and validate on the same few batches, images as they are; 0: on all

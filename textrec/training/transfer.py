@@ -3,10 +3,12 @@
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from textrec.base.charset import SPECIALS, Charset
 from textrec.base.runtime import TextrecError
+from textrec.network.language import LanguageModel
 from textrec.network.trained import TrainedModel
 
 TOKEN_ROWS = ("embedding.", "output.", "ctc_output.", "ctc_shortcut.")  # weights with a row for each token
@@ -50,6 +52,17 @@ def begin_with(trained: TrainedModel, path: str | Path) -> str:
     taken = f"{len(targets) - len(left)} of {len(targets)} weights from {path}"
     characters = f"; new characters: {new!r}" if new else ""
     return f"train.init: {taken}; begun anew: {counts or 'none'}{characters}"
+
+
+def begin_language(language: LanguageModel, charset: Charset, path: str | Path) -> LanguageModel:
+    """A language model of a charset, with what the model at `path` has counted of runs of characters that both have."""
+    source = TrainedModel.load(path)
+    if source.language is None:
+        return language
+    rows, their_rows = _common_rows(charset, source.charset)
+    tokens = np.full(source.language.vocabulary, -1)
+    tokens[their_rows] = rows
+    return language + source.language.translated(tokens, len(charset))
 
 
 def _common_rows(own: Charset, others: Charset) -> tuple[list[int], list[int]]:
