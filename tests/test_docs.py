@@ -33,6 +33,7 @@ from textrec.datasets.emnist import ExtractEmnist
 from textrec.datasets.font_hands import DrawFonts
 from textrec.datasets.ground_truth import ImportPages
 from textrec.datasets.iam import IamParams
+from textrec.datasets.layouts import ImportLayouts
 from textrec.datasets.pen_hands import DrawHands
 from textrec.datasets.strokes import DrawOndb
 from textrec.datasets.synthesis import SynthParagraphs
@@ -41,6 +42,7 @@ from textrec.network.model import ModelConfig
 from textrec.network.trained import PredictParams
 from textrec.reports.health import InspectData
 from textrec.reports.metrics import EvaluateParams
+from textrec.training.finding import FinderParams
 from textrec.training.recipe import TrainParams
 
 DRIVE_LINK = re.compile(r"(?<=https://drive.google.com/drive/folders/)\w+")
@@ -52,6 +54,7 @@ SECTIONS = {
     "crop": CropParams,
     "extract_emnist": ExtractEmnist,
     "import_pages": ImportPages,
+    "import_layouts": ImportLayouts,
     "synth_lines": SynthLines,
     "synth_paragraphs": SynthParagraphs,
     "draw_ondb": DrawOndb,
@@ -60,6 +63,7 @@ SECTIONS = {
     "draw_fonts": DrawFonts,
     "model": ModelConfig,
     "train": TrainParams,
+    "train_finder": FinderParams,
     "predict": PredictParams,
     "evaluate": EvaluateParams,
     "inspect_data": InspectData,

@@ -49,7 +49,7 @@ def finder(tmp_path_factory: pytest.TempPathFactory) -> LineFinder:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(finding, "EPOCH", 80)
         splits = (LayoutSplit(folder / "l.h5", split) for split in ("train", "val"))
-        return fit_finder(params, *splits, folder=folder)[0]
+        return fit_finder(params, *splits, folder=folder)
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ DATA_STAGES += [
     "synth_paragraphs",
     "draw_ondb",
     "import_pages",
+    "import_layouts",
     "draw_hands",
     "draw_fonts",
 ]

@@ -31,6 +31,7 @@ TINY = {
         "tf_layers": 1,
     },
     "train": {"batch_size": 16, "trainer": {"max_epochs": 1, "check_val_every_n_epoch": 1}},
+    "train_finder": {"network": {"channels": [4, 4], "dilations": [1]}, "epochs": 1, "batch_size": 1, "size": 64},
     "evaluate": {"resamples": 50, "worst": 5},
     "inspect_data": {"worst": 5, "examples": 2},
 }

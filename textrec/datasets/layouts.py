@@ -25,18 +25,21 @@ from typing import Any
 
 import h5py
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from textrec.archives.raw import read_form_image
 from textrec.base import hdf5
+from textrec.base.params import Params
 from textrec.base.records import SPLITS, Line, parse_form, read_records
 from textrec.base.runtime import TextrecError, parallel_map
 from textrec.datasets.ground_truth import Page
+from textrec.datasets.samples import draw_sheet
 from textrec.pages.page_alto import page_pixels, read_page
-from textrec.pages.ribbons import ribbon
+from textrec.pages.ribbons import outline_of, ribbon
 
 FORMAT = 1
 LONGEST = 1200  # pixels of a page's longer side
+SHOWN = 2  # pages of each split
 CHUNK = 1 << 20  # bytes
 SCALARS = ("offset", "height", "width", "line_count")
 TEXTS = ("id", "document")
@@ -56,6 +59,13 @@ class Layout:
     image: np.ndarray
     ribbons: list[np.ndarray | None]
     outlines: list[np.ndarray]
+
+
+class ImportLayouts(Params):
+    """Section `import_layouts`: of what."""
+
+    forms: bool
+    pages: bool
 
 
 # ---- where they come from ----
@@ -95,8 +105,16 @@ def _form_line(line: Line) -> tuple[np.ndarray, np.ndarray]:
     return np.array([*tops, *bottoms[::-1]], float), baseline
 
 
+def page_layouts(pages: Iterable[Page], folder: Path) -> Iterator[tuple[str, Layout]]:
+    """The (split, layout) of each transcribed page below a folder that has lines; not of images of single lines."""
+    with_xml = [page for page in pages if page.path.lower().endswith(".xml")]
+    work = partial(page_layout, folder=folder)
+    found = parallel_map(work, with_xml, total=len(with_xml), description="reduce", unit="page")
+    yield from ((page.split, layout) for page, layout in zip(with_xml, found, strict=True) if layout)
+
+
 def page_layout(page: Page, *, folder: Path) -> Layout | None:
-    """The layout of a transcribed page below a folder; None where it has no line that has an outline and a baseline.
+    """The layout of a page of PAGE or ALTO XML; None where it has no line that has an outline and a baseline.
 
     Raises TextrecError as `read_page` and `page_pixels` do.
     """
@@ -116,6 +134,22 @@ def reduced(name: str, document: str, image: Image.Image, lines: Iterable[tuple[
     scaled = [(outline * scale, baseline * scale) for outline, baseline in lines]
     ribbons = [ribbon(outline, baseline) for outline, baseline in scaled]
     return Layout(name, document, small, ribbons, [outline for outline, _ in scaled])
+
+
+def layout_sheet(path: str | Path, layouts: str | Path) -> None:
+    """Draw pages of each split with the outlines of their lines, as a PNG for a person."""
+    pieces: list[tuple[str, Image.Image | None]] = []
+    for name in SPLITS:
+        split = LayoutSplit(layouts, name)
+        pieces.append((f"{name}: {len(split)} pages", None))
+        for index in np.linspace(0, len(split) - 1, min(SHOWN, len(split))).round().astype(int).tolist():
+            layout = split[index]
+            image = Image.fromarray(layout.image)
+            for one in layout.ribbons:
+                if one is not None:
+                    ImageDraw.Draw(image).polygon([tuple(point) for point in outline_of(one).tolist()], outline=96)
+            pieces.append((f"{layout.id}  ({layout.document})  {len(layout.outlines)} lines", image))
+    draw_sheet(path, pieces)
 
 
 # ---- the file ----

@@ -1,5 +1,7 @@
 """Training of the line finder on views of pages, made as they are needed."""
 
+import hashlib
+import shutil
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,9 +16,10 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset, IterableDataset
+from tqdm import tqdm
 
 from textrec.base.params import Params
-from textrec.datasets.layouts import LayoutSplit
+from textrec.datasets.layouts import Layout, LayoutSplit
 from textrec.network.devices import fast_bfloat16
 from textrec.network.finder import SHRUNK, FinderConfig, LineFinder
 from textrec.pages.overlap import Counts, counted
@@ -112,9 +115,7 @@ class FinderTraining(lightning.LightningModule):
 
     def validation_step(self, page: int, _index: int) -> None:
         """Find the lines of a whole page."""
-        layout = self._val[page]
-        maps, _ = self.finder.find(layout.image)
-        self._counts += counted(layout.outlines, [SHRUNK * outline_of(one) for one in find_ribbons(maps)])
+        self._counts += _found_in(self.finder, self._val[page])
 
     def on_validation_epoch_end(self) -> None:
         """Log what all pages gave, and print a line."""
@@ -134,10 +135,36 @@ class FinderTraining(lightning.LightningModule):
         return [optimizer], [{"scheduler": schedule, "interval": "step"}]
 
 
-def fit_finder(
-    params: FinderParams, train: LayoutSplit, val: LayoutSplit, *, folder: Path
-) -> tuple[LineFinder, dict[str, float]]:
-    """Train a line finder, or go on with what was broken off in `folder`; it and the measures of its last epoch."""
+def found_lines(finder: LineFinder, layouts: LayoutSplit) -> Counts:
+    """How many of the lines of all pages are found, by outlines that cover half of what both do."""
+    counts = Counts()
+    for index in tqdm(range(len(layouts)), desc="find", unit="page", disable=None):
+        counts += _found_in(finder, layouts[index])
+    return counts
+
+
+def _found_in(finder: LineFinder, layout: Layout) -> Counts:
+    maps, _ = finder.find(layout.image)
+    return counted(layout.outlines, [SHRUNK * outline_of(one) for one in find_ribbons(maps)])
+
+
+def run_folder(params: FinderParams, data: str | Path) -> Path:
+    """The folder of the run with these parameters on the file `data`, by the code that is now loaded."""
+    digest = hashlib.sha256(params.model_dump_json().encode())
+    code = sorted(str(module.__file__) for name, module in sys.modules.items() if name.startswith("textrec."))
+    for path in [data, *code]:
+        with Path(path).open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return Path("checkpoints") / f"finder-{digest.hexdigest()[:16]}"
+
+
+def finish(folder: Path) -> None:
+    """Remove what was kept of a run whose results are written."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def fit_finder(params: FinderParams, train: LayoutSplit, val: LayoutSplit, *, folder: Path) -> LineFinder:
+    """Train a line finder, or go on with what was broken off in `folder`."""
     lightning.seed_everything(params.seed, verbose=False)
     training = FinderTraining(LineFinder(params.network), params, train, val)
     last = ModelCheckpoint(folder, filename=Path(LAST).stem, save_on_train_epoch_end=True, enable_version_counter=False)
@@ -159,5 +186,4 @@ def fit_finder(
     if path:
         trainer.print(f"going on from {path[0]}")
     trainer.fit(training, ckpt_path=path[0] if path else None, weights_only=True)
-    measures = {name: value.item() for name, value in trainer.callback_metrics.items()}
-    return training.finder.eval(), measures
+    return training.finder.eval()
