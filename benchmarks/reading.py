@@ -28,6 +28,7 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import torch
@@ -163,7 +164,8 @@ def giga_macs(model: str, data: Batches) -> dict[str, float]:
         return result
 
     warnings.filterwarnings("ignore", "TF32 acceleration")
-    with torch.backends.mkldnn.flags(enabled=False), sdpa_kernel(SDPBackend.MATH):
+    in_float32 = mock.patch("textrec.network.trained.fast_bfloat16", return_value=False)  # or types would not fit
+    with torch.backends.mkldnn.flags(enabled=False), sdpa_kernel(SDPBackend.MATH), in_float32:
         for images, sizes in data:
             encoded = counted("encoding", lambda: reader.encode(images, sizes))  # noqa: B023
             for name, decode in decoders("torch", reader).items():
