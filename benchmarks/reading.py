@@ -164,7 +164,7 @@ def giga_macs(model: str, data: Batches) -> dict[str, float]:
         return result
 
     warnings.filterwarnings("ignore", "TF32 acceleration")
-    in_float32 = mock.patch("textrec.network.trained.fast_bfloat16", return_value=False)  # or types would not fit
+    in_float32 = mock.patch("textrec.network.devices.fast_bfloat16", return_value=False)  # or types would not fit
     with torch.backends.mkldnn.flags(enabled=False), sdpa_kernel(SDPBackend.MATH), in_float32:
         for images, sizes in data:
             encoded = counted("encoding", lambda: reader.encode(images, sizes))  # noqa: B023

@@ -18,7 +18,7 @@ def main() -> None:
     forms = form_layouts(FORMS, "data/raw/iamdb.zip") if chosen.forms else ()
     with unpacked("data/raw/ground_truth.zip") as folder:
         found = find_pages(folder, params, report) if chosen.pages else []
-        write_layouts(OUTPUT, chain(forms, page_layouts([page for page, _ in found], folder)))
+        write_layouts(OUTPUT, chain(forms, page_layouts([page for page, _ in found], folder, params, report)))
     layout_sheet("reports/layouts.png", OUTPUT)
 
 

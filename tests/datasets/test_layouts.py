@@ -12,11 +12,20 @@ from xml_pages import ALTO_SOURCE, PAGE_SOURCE
 
 from textrec.base.records import write_forms
 from textrec.base.runtime import TextrecError
-from textrec.datasets.ground_truth import Page
+from textrec.datasets.ground_truth import ImportPages, Page
 from textrec.datasets.iam import Report, parse_forms
-from textrec.datasets.layouts import LONGEST, Layout, LayoutSplit, form_layouts, page_layout, reduced, write_layouts
+from textrec.datasets.layouts import (
+    Layout,
+    LayoutSplit,
+    form_layouts,
+    page_layout,
+    page_layouts,
+    reduced,
+    write_layouts,
+)
+from textrec.datasets.truth_report import Report as Truths
 from textrec.pages.overlap import overlaps
-from textrec.pages.ribbons import outline_of
+from textrec.pages.ribbons import LONGEST, outline_of
 
 OUTLINE = np.array([(10, 20), (90, 20), (90, 44), (10, 44)], float)
 BASELINE = np.array([(10, 38), (90, 38)], float)
@@ -78,6 +87,23 @@ def test_a_page_without_lines_has_no_layout(tmp_path: Path) -> None:
     (tmp_path / "corpus/page.xml").write_text(PAGE_SOURCE.replace("pc:Baseline", "pc:Other"))
     Image.new("L", (200, 100), 200).save(tmp_path / "corpus/scan.png")
     assert page_layout(Page("corpus/page.xml", "corpus", "d", "train"), folder=tmp_path) is None
+
+
+def test_a_page_whose_image_cannot_be_read_stops_the_stage_or_is_counted(tmp_path: Path) -> None:
+    (tmp_path / "corpus").mkdir()
+    for name in ("good", "bad"):
+        (tmp_path / f"corpus/{name}.xml").write_text(PAGE_SOURCE.replace("scan.png", f"{name}.png"))
+        Image.new("L", (200, 100), 200).save(tmp_path / f"corpus/{name}.png")
+    whole = (tmp_path / "corpus/bad.png").read_bytes()
+    (tmp_path / "corpus/bad.png").write_bytes(whole[: len(whole) // 2 + 20])
+    listed = [Page(f"corpus/{name}.xml", "corpus", "d", "train") for name in ("bad", "good")]
+    params = {"document": "", "val_share": 0.1, "test_share": 0.1}
+    report = Truths()
+    found = page_layouts(listed, tmp_path, ImportPages(**params, on_bad_input="skip"), report)
+    assert [layout.id for _, layout in found] == ["corpus/good.xml"]
+    assert report.metrics()["corpus"]["dropped_files"]["cannot be read"]["count"] == 1
+    with pytest.raises(TextrecError, match=r"^corpus/bad.png: not a picture .*set import_pages.on_bad_input to skip"):
+        list(page_layouts(listed, tmp_path, ImportPages(**params, on_bad_input="error"), Truths()))
 
 
 def test_forms_are_cut_below_their_print(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """The layout file: pages with where their lines are, for a line finder (HDF5), from forms and from transcribed pages.
 
-One group per split (train, val, test). Pages are reduced to LONGEST pixels and packed end to end:
+One group per split (train, val, test). Pages are reduced as a line finder sees them, and packed end to end:
 
     pixels      uint8 (N,)       grey, as the page is, row by row, page after page
     offset      int64 (n,)       where each page begins in `pixels`
@@ -32,13 +32,13 @@ from textrec.base import hdf5
 from textrec.base.params import Params
 from textrec.base.records import SPLITS, Line, parse_form, read_records
 from textrec.base.runtime import TextrecError, parallel_map
-from textrec.datasets.ground_truth import Page
+from textrec.datasets.ground_truth import BAD_FILE, ImportPages, Page, skip_or_stop
 from textrec.datasets.samples import draw_sheet
+from textrec.datasets.truth_report import FILES, Report
 from textrec.pages.page_alto import page_pixels, read_page
-from textrec.pages.ribbons import outline_of, ribbon
+from textrec.pages.ribbons import outline_of, reduced_page, ribbon
 
 FORMAT = 1
-LONGEST = 1200  # pixels of a page's longer side
 SHOWN = 2  # pages of each split
 CHUNK = 1 << 20  # bytes
 SCALARS = ("offset", "height", "width", "line_count")
@@ -105,12 +105,28 @@ def _form_line(line: Line) -> tuple[np.ndarray, np.ndarray]:
     return np.array([*tops, *bottoms[::-1]], float), baseline
 
 
-def page_layouts(pages: Iterable[Page], folder: Path) -> Iterator[tuple[str, Layout]]:
-    """The (split, layout) of each transcribed page below a folder that has lines; not of images of single lines."""
+def page_layouts(
+    pages: Iterable[Page], folder: Path, params: ImportPages, report: Report
+) -> Iterator[tuple[str, Layout]]:
+    """The (split, layout) of each transcribed page below a folder that has lines; not of images of single lines.
+
+    Raises TextrecError at a page that cannot be read where that is to be an error.
+    """
     with_xml = [page for page in pages if page.path.lower().endswith(".xml")]
-    work = partial(page_layout, folder=folder)
+    work = partial(_tried, folder=folder)
     found = parallel_map(work, with_xml, total=len(with_xml), description="reduce", unit="page")
-    yield from ((page.split, layout) for page, layout in zip(with_xml, found, strict=True) if layout)
+    for page, (layout, problem) in zip(with_xml, found, strict=True):
+        if problem:
+            skip_or_stop(report, params, FILES, page.path, BAD_FILE, problem)
+        elif layout:
+            yield page.split, layout
+
+
+def _tried(page: Page, *, folder: Path) -> tuple[Layout | None, str | None]:
+    try:
+        return page_layout(page, folder=folder), None
+    except TextrecError as error:
+        return None, str(error).replace(f"{folder}/", "")
 
 
 def page_layout(page: Page, *, folder: Path) -> Layout | None:
@@ -128,9 +144,7 @@ def page_layout(page: Page, *, folder: Path) -> Layout | None:
 
 def reduced(name: str, document: str, image: Image.Image, lines: Iterable[tuple[np.ndarray, np.ndarray]]) -> Layout:
     """A page, mode L, with outlines and baselines of its lines, float64 (N, 2) each, at the size that is kept."""
-    scale = min(1.0, LONGEST / max(image.size))
-    size = [max(1, round(side * scale)) for side in image.size]
-    small = np.asarray(image.resize(size, Image.Resampling.BOX) if scale < 1 else image)
+    small, scale = reduced_page(image)
     scaled = [(outline * scale, baseline * scale) for outline, baseline in lines]
     ribbons = [ribbon(outline, baseline) for outline, baseline in scaled]
     return Layout(name, document, small, ribbons, [outline for outline, _ in scaled])

@@ -1,10 +1,9 @@
 """The line finder: a small U-Net that looks at a whole page and says where lines of text are (Ronneberger et al. 2015).
 
-It sees a page of grey pixels at `LONGEST` and writes maps of half of that, see `pages.ribbons`; and it says whether the
-page stands upright.
+It sees a page as `pages.ribbons.reduced_page` gives it, and writes maps of half of that; and it says whether the page
+stands upright.
 """
 
-import io
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, NamedTuple, Self
@@ -16,9 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from textrec.base.params import Params, validate
-from textrec.base.runtime import TextrecError, atomic
-from textrec.network.devices import fast_bfloat16
-from textrec.network.saved import load_saved
+from textrec.base.runtime import TextrecError
+from textrec.network.devices import by_bfloat16
+from textrec.network.saved import halved, load_saved, save
 from textrec.pages.ribbons import Maps
 
 FORMAT = 1
@@ -85,21 +84,19 @@ class LineFinder(nn.Module):
         """The maps of a page, uint8 (H, W), and how probably it is turned by 0 to 3 quarters clockwise, (4,)."""
         height, width = page.shape
         padding = (0, -width % self.multiple, 0, -height % self.multiple)
-        images = functional.pad(torch.tensor(page)[None, None].float() / 255, padding, "replicate")
-        with torch.autocast("cpu", torch.bfloat16, enabled=fast_bfloat16()):
-            found = self(images)
+        device = self.maps.weight.device
+        images = torch.tensor(np.ascontiguousarray(page), device=device)[None, None].float() / 255
+        with by_bfloat16(device):
+            found = self(functional.pad(images, padding, "replicate"))
         rows, columns = -(-height // SHRUNK), -(-width // SHRUNK)
-        core, above, below = (part[0, :rows, :columns].float() for part in found[:3])
+        core, above, below = (part[0, :rows, :columns].float().cpu() for part in found[:3])
         maps = Maps(*(part.numpy() for part in (core.sigmoid(), above.exp(), below.exp())))
-        return maps, found.turned[0].float().softmax(0).numpy()
+        return maps, found.turned[0].float().softmax(0).cpu().numpy()
 
     def save(self, path: str | Path) -> None:
         """Write the parameters and the weights, matrices as float16."""
-        weights = {name: one.half() if one.ndim > 1 else one for name, one in self.state_dict().items()}
-        buffer = io.BytesIO()  # given a path, torch would write the file's name into the file
-        torch.save({"finder": FORMAT, "config": self.config.model_dump(), "weights": weights}, buffer)
-        with atomic(path) as temporary:
-            temporary.write_bytes(buffer.getbuffer())
+        weights = halved(self.state_dict())
+        save(path, {"finder": FORMAT, "config": self.config.model_dump(), "weights": weights})
 
     @classmethod
     def load(cls, path: str | Path) -> Self:

@@ -1,6 +1,5 @@
 """A trained model as a file that describes itself, and its ways to read crops."""
 
-import io
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -13,14 +12,14 @@ from torch import Tensor
 
 from textrec.base.charset import END, SPECIALS, Charset
 from textrec.base.params import Params, validate
-from textrec.base.runtime import TextrecError, atomic
+from textrec.base.runtime import TextrecError
 from textrec.network.batches import TextImages, loader
 from textrec.network.calibration import Calibration
 from textrec.network.decoding import CTC_WEIGHT, ctc_greedy, greedy, joint_search
-from textrec.network.devices import fast_bfloat16
+from textrec.network.devices import by_bfloat16
 from textrec.network.language import LanguageModel
 from textrec.network.model import Encoded, ModelConfig, ResNetTransformer
-from textrec.network.saved import load_saved
+from textrec.network.saved import halved, load_saved, save
 
 FORMAT = 4
 Search = Callable[[Encoded], tuple[Tensor, Tensor]]
@@ -114,14 +113,11 @@ class TrainedModel:
             "sample": self.sample,
             "line_height": self.model.line_height,
             "calibration": {name: asdict(calibration) for name, calibration in self.calibration.items()},
-            "weights": {name: _kept(tensor.cpu()) for name, tensor in self.model.state_dict().items()},
+            "weights": halved(self.model.state_dict()),
         }
         if self.language:
             content["language"] = torch.frombuffer(bytearray(self.language.packed()), dtype=torch.uint8)
-        buffer = io.BytesIO()  # given a path, torch would write the file's name into the file
-        torch.save(content, buffer)
-        with atomic(path) as temporary:
-            temporary.write_bytes(buffer.getbuffer())
+        save(path, content)
 
     @torch.inference_mode()
     def encode(self, images: Tensor, sizes: Tensor) -> Encoded:
@@ -129,7 +125,7 @@ class TrainedModel:
 
         A processor that multiplies bfloat16 itself does so here and in the joint search: twice as fast.
         """
-        with _by_bfloat16(self.model.device):
+        with by_bfloat16(self.model.device):
             encoded = self.model.encode(images.to(self.model.device), sizes.to(self.model.device))
         return Encoded(*(part.float() if part.is_floating_point() else part for part in encoded))
 
@@ -170,7 +166,7 @@ class TrainedModel:
             searches["ctc"] = torch.inference_mode()(
                 lambda encoded: ctc_greedy(self.model.ctc(encoded), encoded.step_count)
             )
-            searches["joint"] = _by_bfloat16(self.model.device)(
+            searches["joint"] = by_bfloat16(self.model.device)(
                 lambda encoded: joint_search(self.model, encoded, ctc_weight=ctc_weight, language=self.language)
             )
         return searches
@@ -190,15 +186,6 @@ class TrainedModel:
             written = np.flatnonzero(row >= len(SPECIALS))  # an untrained decoder writes other specials
             end = log_probs[row == END] if END in row else np.zeros((1, log_probs.shape[1]))
             yield self.charset.decode(row), np.concatenate([log_probs[written], end])
-
-
-def _by_bfloat16(device: torch.device) -> torch.autocast:
-    return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cpu" and fast_bfloat16())
-
-
-def _kept(weight: Tensor) -> Tensor:
-    """A weight as the file has it: vectors, of which some are variances, whole."""
-    return weight.half() if weight.ndim > 1 else weight
 
 
 def _mirrored(images: Tensor, sizes: Tensor) -> Tensor:

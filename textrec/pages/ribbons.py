@@ -24,6 +24,16 @@ DOUBLE, PARTINGS, SHORTEST = 0.1, 3, 0.6
 LOWEST = 2.0  # pixels above the baseline
 
 
+LONGEST = 1200  # pixels of the longer side of a page, as a line finder sees it
+
+
+def reduced_page(image: Image.Image) -> tuple[np.ndarray, float]:
+    """A page, mode L, as a line finder sees it, uint8 (H, W), and by what its sides were multiplied, at most 1."""
+    scale = min(1.0, LONGEST / max(image.size))
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    return np.asarray(image.resize(size, Image.Resampling.BOX) if scale < 1 else image), scale
+
+
 class Maps(NamedTuple):
     """Of each pixel of a page, float32 (H, W): whether it is of a line's core, and how far the line reaches above and
     below from there, in pixels; the latter say something within cores alone.
@@ -123,7 +133,7 @@ def _found(maps: Maps, box: tuple[slice, slice], core: np.ndarray, least: float,
     x = columns + box[1].start + 0.5
     rise = above * RISE / (1 - RISE)
     dense = np.column_stack([x, centre + rise, above + rise, np.maximum(below - rise, 0)])
-    ends = np.repeat(dense[[0, -1]], 1, axis=0)
+    ends = dense[[0, -1]]
     ends[:, 0] += [-INDENT * height, INDENT * height]
     return [np.concatenate([ends[:1], dense[_sparse(len(dense), height)], ends[1:]])]
 

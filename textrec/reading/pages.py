@@ -10,9 +10,8 @@ from textrec.network.finder import SHRUNK, TURNS, LineFinder
 from textrec.network.trained import Reading
 from textrec.pages.cutting import Strip, cut_line
 from textrec.pages.reading_order import reading_order
-from textrec.pages.ribbons import find_ribbons, outline_of
+from textrec.pages.ribbons import find_ribbons, outline_of, reduced_page
 
-LONGEST = 1200  # pixels of a page's longer side, as the line finder has learned
 UNSURE = 0.1  # probability: a page may be turned so
 
 
@@ -63,23 +62,19 @@ class CutPage(NamedTuple):
 
 def cut_pages(image: Image.Image, finder: LineFinder) -> list[CutPage]:
     """The lines of a picture, mode L, for each way in which it may be turned, the likeliest first."""
-    _, turned = finder.find(_small(image))
-    ways = [way for way in np.argsort(-turned).tolist() if turned[way] > UNSURE]
-    return [_cut(image, way, finder) for way in ways]
+    small, scale = reduced_page(image)
+    as_it_is, turned = finder.find(small)
+    pages = []
+    for way in np.argsort(-turned).tolist():
+        if turned[way] > UNSURE:
+            maps = finder.find(np.rot90(small, way))[0] if way else as_it_is
+            upright = np.ascontiguousarray(np.rot90(np.asarray(image), way))
+            pages.append(_cut(upright, find_ribbons(maps), SHRUNK / scale, way))
+    return pages
 
 
-def _small(image: Image.Image) -> np.ndarray:
-    scale = min(1.0, LONGEST / max(image.size))
-    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    return np.asarray(image.resize(size, Image.Resampling.BOX) if scale < 1 else image)
-
-
-def _cut(image: Image.Image, turned: int, finder: LineFinder) -> CutPage:
-    upright = np.ascontiguousarray(np.rot90(np.asarray(image), turned))
-    small = _small(Image.fromarray(upright))
-    maps, _ = finder.find(small)
-    ribbons = find_ribbons(maps)
-    scale = SHRUNK * upright.shape[1] / small.shape[1]
+def _cut(upright: np.ndarray, ribbons: list[np.ndarray], scale: float, turned: int) -> CutPage:
+    """Cut out the lines of an upright page, uint8 (H, W), whose maps have a pixel for `scale` of its own."""
     blocks, strips = [], []
     for block in reading_order(ribbons):
         lines = []

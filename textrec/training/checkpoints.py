@@ -1,6 +1,9 @@
 """What a run keeps of itself: written whole, and looked at before it goes on from there."""
 
+import hashlib
 import io
+import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,16 @@ from textrec.base.runtime import TextrecError, atomic
 from textrec.network.saved import load_saved
 
 LAST, PREVIOUS, FINISHED = "last.ckpt", "previous.ckpt", "finished.ckpt"
+
+
+def folder_of(described: str, files: Iterable[str | Path]) -> Path:
+    """The folder of the run of what is described, on these files, by the code that is now loaded."""
+    digest = hashlib.sha256(described.encode())
+    code = sorted(str(module.__file__) for name, module in sys.modules.items() if name.startswith("textrec."))
+    for path in [*files, *code]:
+        with Path(path).open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return Path("checkpoints") / digest.hexdigest()[:16]
 
 
 class WholeCheckpoints(TorchCheckpointIO):

@@ -1,7 +1,5 @@
 """Training of the line finder on views of pages, made as they are needed."""
 
-import hashlib
-import shutil
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -146,21 +144,6 @@ def found_lines(finder: LineFinder, layouts: LayoutSplit) -> Counts:
 def _found_in(finder: LineFinder, layout: Layout) -> Counts:
     maps, _ = finder.find(layout.image)
     return counted(layout.outlines, [SHRUNK * outline_of(one) for one in find_ribbons(maps)])
-
-
-def run_folder(params: FinderParams, data: str | Path) -> Path:
-    """The folder of the run with these parameters on the file `data`, by the code that is now loaded."""
-    digest = hashlib.sha256(params.model_dump_json().encode())
-    code = sorted(str(module.__file__) for name, module in sys.modules.items() if name.startswith("textrec."))
-    for path in [data, *code]:
-        with Path(path).open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return Path("checkpoints") / f"finder-{digest.hexdigest()[:16]}"
-
-
-def finish(folder: Path) -> None:
-    """Remove what was kept of a run whose results are written."""
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def fit_finder(params: FinderParams, train: LayoutSplit, val: LayoutSplit, *, folder: Path) -> LineFinder:

@@ -6,7 +6,6 @@ Once its results are written, `finished.ckpt` and `live` are left.
 """
 
 import contextlib
-import hashlib
 import inspect
 import itertools
 import json
@@ -32,7 +31,7 @@ from textrec.network.devices import fast_bfloat16
 from textrec.network.model import ModelConfig
 from textrec.network.saved import load_saved
 from textrec.network.trained import TrainedModel
-from textrec.training.checkpoints import FINISHED, LAST, WholeCheckpoints, latest
+from textrec.training.checkpoints import FINISHED, LAST, WholeCheckpoints, folder_of, latest
 from textrec.training.lightning_module import Training, averaging
 from textrec.training.recipe import NOTHING, TrainParams
 from textrec.training.tracking import loggers, monitors
@@ -51,15 +50,10 @@ def run_folder(params: TrainParams, config: ModelConfig, data: str | Path) -> Pa
     """
     tracking = {"wandb", "watch_gradients", "device_stats"}  # leaves the result as it is
     described = json.dumps([config.model_dump(), params.model_dump(exclude=tracking)], default=str)
-    digest = hashlib.sha256(described.encode())
-    code = sorted(str(module.__file__) for name, module in sys.modules.items() if name.startswith("textrec."))
     for parameter, path in (("init", params.init), ("ckpt_path", params.ckpt_path)):
         if not Path(path).is_file():
             raise TextrecError(f"train.{parameter}: {path}: not found; {NOTHING}, which is in git, stands for none")
-    for path in [data, params.init, params.ckpt_path, *code]:
-        with Path(path).open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return Path("checkpoints") / digest.hexdigest()[:16]
+    return folder_of(described, [data, params.init, params.ckpt_path])
 
 
 def fit(
