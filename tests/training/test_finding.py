@@ -47,7 +47,7 @@ def params(**changes: Any) -> FinderParams:
 def test_cores_lie_on_ink_whatever_becomes_of_the_page() -> None:
     upright = 0
     for seed in range(40):
-        seen = view(page(0), np.random.default_rng(seed), size=256)
+        seen = view(page(0), page(1), np.random.default_rng(seed), size=256)
         assert seen.image.shape == (256, 256)
         assert seen.maps.core.shape == (128, 128)
         image = np.rot90(seen.image, seen.turned).reshape(128, 2, 128, 2).mean(axis=(1, 3))

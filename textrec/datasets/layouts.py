@@ -30,7 +30,7 @@ from PIL import Image, ImageDraw
 from textrec.archives.raw import read_form_image
 from textrec.base import hdf5
 from textrec.base.params import Params
-from textrec.base.records import SPLITS, Line, parse_form, read_records
+from textrec.base.records import SPLITS, Form, Line, parse_form, read_records
 from textrec.base.runtime import TextrecError, parallel_map
 from textrec.datasets.ground_truth import BAD_FILE, ImportPages, Page, skip_or_stop
 from textrec.datasets.samples import draw_sheet
@@ -82,27 +82,41 @@ def form_layouts(forms: str | Path, archive: str | Path) -> Iterator[tuple[str, 
 
 def _form_layout(record: str, *, forms: str | Path, archive: str | Path) -> tuple[str, Layout]:
     form = parse_form(record, where=forms)
-    image = read_form_image(archive, form.id)
+    return form.split, reduced(form.id, form.writer, *handwriting(form, read_form_image(archive, form.id)))
+
+
+def handwriting(form: Form, image: Image.Image) -> tuple[Image.Image, list[tuple[np.ndarray, np.ndarray]]]:
+    """A form's picture below the print, mode L, and outline and baseline of each of its lines there, float64 (N, 2)."""
     scale = image.width / form.width
     lines = [_form_line(line) for line in form.lines]
     top = min(float(outline[:, 1].min()) for outline, _ in lines)
     pitch = (max(float(outline[:, 1].max()) for outline, _ in lines) - top) / len(lines)
     start = int(max(0, (top - pitch / 2) * scale))
     lines = [(outline * scale - (0, start), baseline * scale - (0, start)) for outline, baseline in lines]
-    return form.split, reduced(form.id, form.writer, image.crop((0, start, *image.size)), lines)
+    return image.crop((0, start, *image.size)), lines
 
 
 def _form_line(line: Line) -> tuple[np.ndarray, np.ndarray]:
-    """Outline and baseline of a line by the boxes of its words' parts, in pixels of the scan."""
+    """Outline and baseline of a line by the boxes of its words' parts, in pixels of the scan.
+
+    The outline has a point above and one below wherever a word begins or ends: words overlap, and some have the box of
+    the whole line, so that from word to word it would cross itself. Of such words the baseline says nothing.
+    """
     words = [
         np.array([(box.x, box.y, box.right, box.bottom) for box in word.boxes]) for word in line.words if word.boxes
     ]
-    words.sort(key=lambda boxes: boxes[:, 0].min())
-    tops = [(x, boxes[:, 1].min()) for boxes in words for x in (boxes[:, 0].min(), boxes[:, 2].max())]
-    bottoms = [(x, boxes[:, 3].max()) for boxes in words for x in (boxes[:, 0].min(), boxes[:, 2].max())]
-    feet = [(boxes[:, [0, 2]].mean(), np.median(boxes[:, 3])) for boxes in words]  # most letters stand on the line
-    baseline = np.array([(tops[0][0], feet[0][1]), *feet, (tops[-1][0], feet[-1][1])], float)
-    return np.array([*tops, *bottoms[::-1]], float), baseline
+    left, top, right, bottom = np.array([(*boxes[:, :2].min(axis=0), *boxes[:, 2:].max(axis=0)) for boxes in words]).T
+    x = np.unique([left, right])
+    there = (left[:, None] <= x) & (x <= right[:, None])
+    above = np.where(there, top[:, None], np.inf).min(axis=0)
+    below = np.where(there, bottom[:, None], -np.inf).max(axis=0)
+    outline = np.concatenate([np.column_stack([x, above]), np.column_stack([x, below])[::-1]])
+    wide = ((left[:, None] <= left) & (right <= right[:, None])).sum(axis=1) > 1
+    single = [boxes for boxes, holds_others in zip(words, wide, strict=True) if not holds_others] or words
+    feet = sorted(
+        (boxes[:, [0, 2]].mean(), np.median(boxes[:, 3])) for boxes in single
+    )  # most letters stand on the line
+    return outline, np.array([(x[0], feet[0][1]), *feet, (x[-1], feet[-1][1])], float)
 
 
 def page_layouts(

@@ -12,8 +12,8 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 
 # Of what a line reaches above its baseline: where its core lies, half of how thick that is, and what it lacks at either
-# end, so that the cores of lines do not touch.
-RISE, HALF, INDENT = 0.3, 0.18, 0.15
+# end, so that the cores of lines do not touch, also of neighbouring columns; of its length at most.
+RISE, HALF, INDENT, MOST_INDENT = 0.3, 0.18, 0.3, 0.15
 THINNEST = 0.75  # pixels, half of a core
 WINDOW = 3.0  # heights: outlines jump from letter to letter, ribbons follow them over so much
 STEP = 0.5  # heights from one point of a ribbon to the next
@@ -22,6 +22,7 @@ STEP = 0.5  # heights from one point of a ribbon to the next
 # length at least, in heights.
 DOUBLE, PARTINGS, SHORTEST = 0.1, 3, 0.6
 LOWEST = 2.0  # pixels above the baseline
+LEAST, SURE = 0.3, 0.7  # probability: what hangs together has it everywhere; and on average where it is highest
 
 
 LONGEST = 1200  # pixels of the longer side of a page, as a line finder sees it
@@ -84,7 +85,8 @@ def line_maps(ribbons: Iterable[np.ndarray], shape: tuple[int, int]) -> Maps:
     maps = Maps(*(np.zeros(shape, np.float32) for _ in Maps._fields))
     for points in ribbons:
         height = float(np.median(points[:, 2]))
-        first, last = points[0, 0] + INDENT * height, points[-1, 0] - INDENT * height
+        indent = min(INDENT * height, MOST_INDENT * (points[-1, 0] - points[0, 0]))
+        first, last = points[0, 0] + indent, points[-1, 0] - indent
         columns = np.arange(max(0, int(first)), min(shape[1], int(last) + 1))
         y, above, below = (np.interp(columns + 0.5, points[:, 0], values) for values in points.T[1:])
         centre, half = y - RISE * above, max(HALF * height, THINNEST)
@@ -97,9 +99,12 @@ def line_maps(ribbons: Iterable[np.ndarray], shape: tuple[int, int]) -> Maps:
     return maps
 
 
-def find_ribbons(maps: Maps, least: float = 0.5) -> list[np.ndarray]:
-    """The lines of a page by its maps, whose cores are where `maps.core` is more than `least`; in no order."""
-    return [found for part in _parts(maps.core > least) for found in _found(maps, *part, least, PARTINGS)]
+def find_ribbons(maps: Maps) -> list[np.ndarray]:
+    """The lines of a page by its maps, in no order.
+
+    What is less sure than SURE is none: of what was found on val pages with less than 0.6 one in twenty was a line.
+    """
+    return [found for part in _parts(maps.core > LEAST) for found in _found(maps, *part, LEAST, PARTINGS)]
 
 
 def _parts(core: np.ndarray) -> list[tuple[tuple[slice, slice], np.ndarray]]:
@@ -126,7 +131,8 @@ def _found(maps: Maps, box: tuple[slice, slice], core: np.ndarray, least: float,
         (weights * values).sum(axis=0) for values in (rows, maps.above[box][:, columns], maps.below[box][:, columns])
     )
     height = float(np.median(above)) / (1 - RISE)
-    if len(columns) < SHORTEST * height or height < LOWEST:
+    sure = maps.core[box].max(axis=0, where=core, initial=0)[columns].mean()
+    if len(columns) < SHORTEST * height or height < LOWEST or sure < SURE:
         return []
     above, below = (_smooth(values, WINDOW * height) for values in (above, below))
     centre = _smooth(centre, STEP * height)

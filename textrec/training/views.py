@@ -1,4 +1,6 @@
-"""Pages as a line finder may meet them: skewed, bent, photographed, turned, near and far, in dark and light."""
+"""Pages as a line finder may meet them: skewed, bent, photographed, turned, near and far, in dark and light, on ruled
+and woven paper, with notes in any place.
+"""
 
 from typing import NamedTuple
 
@@ -7,7 +9,7 @@ from scipy import ndimage
 
 from textrec.datasets.layouts import Layout
 from textrec.network.finder import SHRUNK, TURNS
-from textrec.pages.ribbons import Maps, line_maps
+from textrec.pages.ribbons import Maps, covered, line_maps, outline_of
 
 # Most of each, or how often.
 SCALE = 1.6  # times as near, or as far
@@ -17,6 +19,9 @@ BEND, WAVE = 0.006, (0.5, 2.0)  # of a view's size, up and down; and wave length
 TURNED = 0.2
 CONTRAST, GAMMA, SHADOW = 0.5, 0.4, 0.5
 BLUR, NOISE = 1.0, 10.0  # pixels; of 255
+RULED, WOVEN = 0.15, 0.2  # how often
+NOTES, UPRIGHT, TRIES = 3, 0.6, 8  # most notes that are put on a page; how many are not on their side; for each
+LIGHT = 130  # of 255: paper on which notes are
 
 
 class View(NamedTuple):
@@ -29,8 +34,8 @@ class View(NamedTuple):
     turned: int
 
 
-def view(layout: Layout, random: np.random.Generator, *, size: int) -> View:
-    """A view of a page, anew each time."""
+def view(layout: Layout, other: Layout, random: np.random.Generator, *, size: int) -> View:
+    """A view of a page, anew each time, with lines of another page as notes here and there."""
     there = _homography(layout, random, size=size)
     bend = random.normal() * BEND * size, random.uniform(*WAVE) * size, random.uniform(0, 2 * np.pi)
     rows, columns = np.mgrid[:size, :size] + 0.5
@@ -45,8 +50,10 @@ def view(layout: Layout, random: np.random.Generator, *, size: int) -> View:
             moved = _moved(one, there, bend)
             if (np.diff(moved[:, 0]) > 0).all():
                 ribbons.append(moved / SHRUNK)
+    if random.random() < 0.5:
+        _add_notes(image, ribbons, other, random)
     turned = int(random.integers(1, TURNS)) if random.random() < TURNED else 0
-    image = _light(image, random)
+    image = _light(_on_paper(image, random), random)
     return View(np.rot90(image, -turned), line_maps(ribbons, (size // SHRUNK, size // SHRUNK)), turned)
 
 
@@ -81,6 +88,69 @@ def _moved(ribbon: np.ndarray, there: np.ndarray, bend: tuple[float, float, floa
     (base_x, base_y), (top_x, top_y), (foot_x, foot_y) = (_project(there, x, one) for one in (y, y - above, y + below))
     reach = [np.hypot(end_x - base_x, end_y - base_y) for end_x, end_y in ((top_x, top_y), (foot_x, foot_y))]
     return np.column_stack([base_x, base_y + _wave(base_x, *bend), *reach])
+
+
+def _add_notes(image: np.ndarray, ribbons: list[np.ndarray], other: Layout, random: np.random.Generator) -> None:
+    """Put lines of another page where there is none, smaller or larger, some on their side, which are no lines then.
+
+    image: float (size, size), which changes; ribbons: in pixels of a map, to which those that are added are added.
+    """
+    size = len(image)
+    taken = np.zeros((size // SHRUNK, size // SHRUNK), bool)
+    for one in ribbons:
+        taken |= covered(outline_of(one), taken.shape)
+    for index in random.integers(len(other.outlines), size=random.integers(1, NOTES + 1)).tolist():
+        outline, ribbon = other.outlines[index], other.ribbons[index]
+        corner = np.floor(outline.min(axis=0)).astype(int).clip(0)
+        width, height = np.ceil(outline.max(axis=0)).astype(int) - corner
+        scale = random.uniform(0.5, 1.3)
+        if ribbon is None or min(width, height) * scale < 8:
+            continue
+        part = other.image[corner[1] : corner[1] + height, corner[0] : corner[0] + width]
+        paper = max(float(np.percentile(part, 80)), 1.0)
+        ink = np.where(covered(outline - corner, part.shape), np.minimum(part / paper, 1.0), 1.0)  # pyright: ignore
+        upright = random.random() < UPRIGHT
+        ink = ndimage.zoom(ink if upright else np.rot90(ink), scale, order=1)
+        if max(ink.shape) >= size:
+            continue
+        for _ in range(TRIES):
+            y, x = (int(random.integers(size - side)) for side in ink.shape)
+            place = np.s_[
+                y // SHRUNK : (y + ink.shape[0]) // SHRUNK + 1, x // SHRUNK : (x + ink.shape[1]) // SHRUNK + 1
+            ]
+            under = image[y : y + ink.shape[0], x : x + ink.shape[1]]
+            if not taken[place].any() and under.mean() > LIGHT:
+                under *= ink
+                taken[place] = True
+                if upright:
+                    there = np.column_stack([(ribbon[:, :2] - corner) * scale + (x, y), ribbon[:, 2:] * scale])
+                    ribbons.append(there / SHRUNK)
+                break
+
+
+def _on_paper(image: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Rules, dots and dashes, squares, and what is woven into paper; float (size, size) in [0, 255]."""
+    size = len(image)
+    if random.random() < RULED:
+        pitch, slope, on = random.uniform(12, 60), 0.02 * random.normal(), random.choice([0.3, 0.6, 1.0])
+        rows, columns = np.mgrid[:size, :size].astype(np.float32)
+        dark = 1 - random.uniform(0.15, 0.8)
+        period = random.uniform(3, 12)
+        directions = [(rows + slope * columns, columns)]
+        if random.random() < 0.3:
+            directions.append((columns - slope * rows, rows))
+        for across, along in directions:
+            ruled = (np.mod(across, pitch) < random.uniform(0.8, 2.2)) & (np.mod(along, period) < on * period)
+            image = np.where(ruled, image * dark, image)
+    if random.random() < WOVEN:
+        fine = random.uniform(0.5, 1.5)
+        noise = [
+            ndimage.gaussian_filter(random.normal(size=image.shape).astype(np.float32), (fine, fine * length)[::turn])
+            for length, turn in ((random.uniform(1, 12), 1), (random.uniform(1, 12), -1))
+        ]
+        woven = sum(one / one.std() for one in noise)
+        image = image + random.uniform(3, 20) * woven * image / 255
+    return image.clip(0, 255)
 
 
 def _light(image: np.ndarray, random: np.random.Generator) -> np.ndarray:
