@@ -9,7 +9,8 @@ from xml_pages import ALTO_SOURCE, PAGE_SOURCE
 
 from textrec.base.runtime import TextrecError
 from textrec.pages.cutting import cut_line
-from textrec.pages.page_alto import Page, crop_line, is_page, page_image, read_page, write_page
+from textrec.pages.page_alto import Page, crop_line, is_page, read_page, write_page
+from textrec.pages.page_images import page_image
 from textrec.pages.pictures import open_pictures
 
 PAGE = "http://schema.primaresearch.org/PAGE/gts/pagecontent/"
@@ -403,7 +404,10 @@ BOMB = '<!DOCTYPE PcGts [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]>'
         (PAGE_SOURCE.replace("<pc:PcGts", BOMB + "<pc:PcGts", 1), r"declares a document type \(PcGts\)"),
         (PAGE_SOURCE.replace("<pc:PcGts", '<!DOCTYPE x SYSTEM "http://a/b"><pc:PcGts', 1), "declares a document type"),
         ("<html><body/></html>", "root element is <html>, not PAGE's <PcGts> or ALTO's <alto>"),
-        (page_of("").replace("TextLine", "TextLien"), "has no TextLine; find the lines first"),
+        (
+            page_of("").replace("TextRegion", "Region").replace("TextLine", "Line"),
+            "neither a TextLine nor a region of text",
+        ),
         (f'<PcGts xmlns="{PAGE}2019-07-15"/>', "has 0 pages"),
         (ALTO_SOURCE.replace("<Page ", "<Page/><Page "), "has 2 pages; export one file for each page"),
         (PAGE_SOURCE.replace("scan.png", ""), "names no image"),

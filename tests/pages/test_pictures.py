@@ -3,6 +3,7 @@ import struct
 import sys
 import warnings
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from PIL import ExifTags, Image, ImageOps
 from text_images import HEIGHT, LINE, WORDS, likeness, line_crop, text_image
 
 from textrec.base.runtime import TextrecError
-from textrec.pages.pictures import MOST_PIXELS, gray, open_pictures
+from textrec.pages.pictures import MOST_PIXELS, count_pages, gray, open_pictures
 from textrec.pages.text_area import prepare
 
 
@@ -164,3 +165,30 @@ def test_a_heic_picture_names_the_package_that_reads_it(tmp_path: Path, monkeypa
     (tmp_path / "a.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(100))
     with pytest.raises(TextrecError, match=r"a.heic: a HEIC picture; run `pip install pillow-heif`"):
         next(open_pictures(tmp_path / "a.heic"))
+
+
+@pytest.mark.parametrize("suffix", ["tif", "pdf"])
+def test_one_page_of_several_is_asked_for(tmp_path: Path, suffix: str) -> None:
+    path, greys = tmp_path / f"a.{suffix}", (20, 120, 220)
+    pages = [Image.new("L", (60, 40), grey) for grey in greys]
+    pages[0].save(path, save_all=True, append_images=pages[1:])
+    assert count_pages(path) == 3
+    for number, grey in enumerate(greys, start=1):
+        picture = next(open_pictures(path, start=number))
+        assert picture.page == number
+        assert abs(np.asarray(picture.image).mean() - grey) < 3
+
+
+def test_a_picture_has_no_number_of_pages(tmp_path: Path) -> None:
+    LINE.save(tmp_path / "a.png")
+    LINE.save(tmp_path / "a.gif", save_all=True, append_images=[LINE.rotate(5)])  # an animation
+    (tmp_path / "torn.pdf").write_bytes(b"%PDF-1.7 torn")
+    assert [count_pages(tmp_path / name) for name in ("a.png", "a.gif", "torn.pdf", "gone.tif")] == [None] * 4
+
+
+def test_threads_read_pdfs_at_once(tmp_path: Path) -> None:
+    pages = [Image.new("L", (600, 400), 10 * number) for number in range(16)]
+    pages[0].save(tmp_path / "a.pdf", save_all=True, append_images=pages[1:])
+    with ThreadPoolExecutor(8) as pool:
+        read = pool.map(lambda number: next(open_pictures(tmp_path / "a.pdf", start=number + 1)).image, range(16))
+        assert [round(np.asarray(image).mean() / 10) for image in read] == list(range(16))

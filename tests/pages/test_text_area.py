@@ -147,6 +147,13 @@ def test_a_strip_of_any_length_keeps_its_ink() -> None:
     assert line_crop(strip).shape[1] > 25_000 * HEIGHT / 120
 
 
+def test_a_baseline_between_lines_on_their_side_leaves_something_to_look_at() -> None:
+    page = np.ascontiguousarray(np.rot90(np.asarray(text_image(WORDS[:2]))))
+    for top in (40, 60, 120):
+        for baseline in (100.0, 160.0, 180.0):
+            assert prepare_line(Strip(page[top : top + 200], baseline), line_height=HEIGHT).pixels.size
+
+
 def test_of_an_outline_with_bits_of_its_neighbours_the_line_is_taken() -> None:
     page = np.asarray(text_image(WORDS[:3]))
     foot = 30 + 70 + 42  # of the second line

@@ -24,7 +24,8 @@ from textrec.base.params import Params
 from textrec.base.records import SPLITS
 from textrec.base.runtime import TextrecError, parallel_map
 from textrec.datasets.truth_report import FILES, IGNORED, Report
-from textrec.pages.page_alto import KINDS, page_image, read_page
+from textrec.pages.page_alto import read_page
+from textrec.pages.page_images import KINDS, page_image
 from textrec.pages.pictures import SUFFIXES
 from textrec.pages.xml_edit import read_xml, root_name
 

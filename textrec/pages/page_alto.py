@@ -3,22 +3,21 @@
 What is written is the file as it was, byte for byte, but for what says the text of the lines that were read.
 """
 
-import contextlib
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 import numpy as np
 
 from textrec.base.runtime import TextrecError
 from textrec.pages.cutting import Strip, bands, cut_line
-from textrec.pages.pictures import SUFFIXES, open_pictures, picture_size
+from textrec.pages.new_lines import NewLine, new_lines
+from textrec.pages.page_images import KINDS, find_image, image_name, named, page_number
+from textrec.pages.pictures import open_pictures, picture_size
 from textrec.pages.text_edits import BOX, main_equiv, write_alto_line, write_page_line, write_regions
 from textrec.pages.xml_edit import Edit, Element, XmlFile, plain, read_xml, root_name
 
-KINDS = {"PcGts": "page", "alto": "alto"}  # by root element
+REGIONS = {"TextRegion", "TextBlock"}  # PAGE's and ALTO's
 DISTORTION = 0.02  # how far the scales of width and height may differ: sizes are rounded, in tenths of a millimetre too
 NO_OUTLINE = "it has no outline, and no baseline that would do"
 LONGEST = 1e9  # a coordinate beyond is a slip of the pen, and would overflow
@@ -45,12 +44,21 @@ class PageLine:
 
 
 @dataclass(frozen=True, eq=False)
+class PageRegion:
+    """A region of text on a page: `polygon` as of a line."""
+
+    polygon: np.ndarray
+    element: Element = field(repr=False)
+
+
+@dataclass(frozen=True, eq=False)
 class Page:
     """A page of PAGE XML or ALTO: `lines` in document order.
 
     `number` is the page of the image's file, from 1. `size` is the width and height that the XML declares, in its own
     unit (0, 0 where it does not), `image_size` that of the image in pixels as stored: no EXIF orientation is applied.
-    `guess` says where the image was found, where that is not the place that the XML gives, else None.
+    `guess` says where the image was found, where that is not the place that the XML gives, else None. `scale` is how
+    many pixels a unit is, in x and in y. `empty_regions` are those in which no line is.
     """
 
     path: Path
@@ -61,6 +69,8 @@ class Page:
     image_size: tuple[int, int]
     lines: list[PageLine]
     guess: str | None
+    scale: np.ndarray
+    empty_regions: list[PageRegion]
     xml: XmlFile = field(repr=False)
 
 
@@ -72,9 +82,9 @@ def is_page(path: str | Path) -> bool:
 def read_page(path: str | Path) -> Page:
     """Read the lines of a PAGE XML file (2009 to 2019) or an ALTO file (1 to 4), in any encoding that Python knows.
 
-    Raises TextrecError where the XML is not safe and well-formed, is neither PAGE nor ALTO, has no line or several
-    pages, gives sizes that are none, and where its image is missing, unreadable or of other proportions. What is wrong
-    with one line alone is that line's `problem`.
+    Raises TextrecError where the XML is not safe and well-formed, is neither PAGE nor ALTO, has neither lines nor
+    regions of text, or several pages, gives sizes that are none, and where its image is missing, unreadable or of other
+    proportions. What is wrong with one line alone is that line's `problem`.
     """
     xml = read_xml(path)
     root = xml.elements[0]
@@ -86,11 +96,14 @@ def read_page(path: str | Path) -> Page:
     if len(pages) != 1:
         raise TextrecError(f"{path}: has {len(pages)} pages; export one file for each page")
     lines = [element for element in own if element.name == "TextLine"]
-    if not lines:
-        raise TextrecError(f"{path}: has no TextLine; find the lines first, in eScriptorium, Transkribus or kraken")
-    name = _image_name(kind, root, pages[0])
-    image = _find_image(xml.path, name)
-    number = _page_number(image, pages[0])
+    regions = [element for element in own if element.name in REGIONS and not element.all("TextLine")]
+    if not lines and not regions:
+        raise TextrecError(
+            f"{path}: has neither a TextLine nor a region of text; give its picture, whose lines are found"
+        )
+    name = image_name(kind, root, pages[0])
+    image = find_image(xml.path, name)
+    number = page_number(kind, root, pages[0], image)
     image_size = picture_size(image, number)
     size = _declared_size(kind, root, pages[0], xml.path)
     scale = _scale(size, image_size, xml.path, image)
@@ -101,7 +114,13 @@ def read_page(path: str | Path) -> Page:
         number=number,
         size=size,
         image_size=image_size,
-        guess=None if image in _named(xml.path, name) else f"{name or 'no image is named'}: took {image}",
+        guess=None if image in named(xml.path, name) else f"{name or 'no image is named'}: took {image}",
+        scale=scale,
+        empty_regions=[
+            PageRegion(np.clip(points * scale, 0, image_size), region)
+            for region in regions
+            if (points := _region_points(kind, region)) is not None
+        ],
         lines=_outlined(
             [_line(kind, element, number, scale, image_size) for number, element in enumerate(lines, start=1)],
             image_size,
@@ -127,8 +146,13 @@ def crop_line(image: np.ndarray, line: PageLine) -> Strip:
     return cut_line(image, line.polygon, line.baseline)
 
 
-def write_page(page: Page, path: str | Path, readings: Mapping[int, tuple[str, float] | None]) -> None:
-    """Write a page again with new texts; `path` may be the page's own.
+def write_page(
+    page: Page,
+    path: str | Path,
+    readings: Mapping[int, tuple[str, float] | None],
+    found: Mapping[Element, Sequence[NewLine]] | None = None,
+) -> None:
+    """Write a page again with new texts; `path` may be the page's own. found: lines to put into empty regions.
 
     readings: by the index into `page.lines`, text and confidence in [0, 1]; a line that has none, or None, stays.
 
@@ -147,73 +171,9 @@ def write_page(page: Page, path: str | Path, readings: Mapping[int, tuple[str, f
     if page.kind == "page":
         texts = {line.element: (line.text, new.get(index)) for index, line in enumerate(page.lines)}
         edits += write_regions(page.xml, texts)
+    scaled = {region: [line.scaled(1 / page.scale) for line in lines] for region, lines in (found or {}).items()}
+    edits += new_lines(page.xml, scaled)
     page.xml.write(path, edits)
-
-
-def _image_name(kind: str, root: Element, page: Element) -> str:
-    if kind == "page":
-        return page.attributes.get("imageFilename", "").strip()
-    name = root.first("Description", "sourceImageInformation", "fileName")
-    return name.text.strip() if name else ""
-
-
-def page_image(path: str | Path) -> Path | None:
-    """The image of a file of PAGE XML or ALTO; None where it has none that can be found, or is no such file."""
-    with contextlib.suppress(TextrecError):
-        xml = read_xml(path)
-        root = xml.elements[0]
-        for page in (element for element in xml.elements if element.name == "Page" and root.name in KINDS):
-            return _find_image(xml.path, _image_name(KINDS[root.name], root, page))
-    return None
-
-
-def _find_image(path: Path, name: str) -> Path:
-    """The image of an XML file: the first that there is of these names in these folders.
-
-    Names: as the XML gives it; without the escapes and the query of an address; the last part of it.
-    Folders: the XML's; the one above (Transkribus); for a name with folders of its own two more (OCR-D, whose paths are
-    those from the workspace).
-    At last a file beside the XML, or one folder up, whose name differs in its case or suffix alone; where the XML gives
-    no name, from the XML's own.
-    """
-    given = _local(name) if name else path.name
-    bare = re.split(r"[\\/]", given)[-1]
-    names = list(dict.fromkeys([name, given, bare])) if name else []
-    near = [path.parent, path.absolute().parent.parent]
-    places = [folder / one for folder in near for one in names]
-    places += [folder / given for folder in path.absolute().parent.parents[1:3] if name and given != bare]
-    for place in places:
-        with contextlib.suppress(OSError, ValueError):  # a name that no file can have
-            if place.is_file():
-                return place
-    for folder in near:
-        with contextlib.suppress(OSError, ValueError):
-            alike = (one for one in folder.iterdir() if one.stem.lower() == Path(bare).stem.lower())
-            if found := sorted(one for one in alike if one.suffix.lower() in SUFFIXES and one.is_file()):
-                return found[0]
-    if not name:
-        raise TextrecError(f"{path}: names no image; add Page@imageFilename (PAGE) or fileName (ALTO)")
-    missing = " nor ".join(dict.fromkeys(str(path.parent / one) for one in (given, bare)))
-    raise TextrecError(f"{path}: its image is missing, there is no {missing}; put it beside the XML")
-
-
-def _named(path: Path, name: str) -> set[Path]:
-    """Where the XML says that its image is."""
-    return {path.parent / name, path.parent / _local(name)}
-
-
-def _local(name: str) -> str:
-    """The path that a file name or an address gives, without escapes and query."""
-    parts = urlsplit(name)
-    if parts.scheme in ("file", "http", "https") or "%" in name or "?" in name:
-        return unquote(parts.path)
-    return name
-
-
-def _page_number(image: Path, page: Element) -> int:
-    """Which page of its image's file an ALTO page is, from 1: only a PDF has several that are told apart so."""
-    number = page.attributes.get("PHYSICAL_IMG_NR", "").strip()
-    return int(number) if image.suffix.lower() == ".pdf" and number.isdecimal() else 1
 
 
 def _declared_size(kind: str, root: Element, page: Element, path: Path) -> tuple[float, float]:
@@ -307,6 +267,13 @@ def _page_line(line: Element) -> tuple[str | None, str | None, str | None]:
     return _page_points(coords), _page_points(baseline), unicode.text if unicode else None
 
 
+def _region_points(kind: str, region: Element) -> np.ndarray | None:
+    """The outline of a region; None where it has none that makes an area."""
+    outline = _page_points(region.first("Coords")) if kind == "page" else _alto_outline(region)
+    points = None if outline is None else _points(outline)
+    return points if points is not None and len(points) > 2 else None
+
+
 def _page_points(coords: Element | None) -> str | None:
     """Since 2013 an attribute, before then an element for each point."""
     if coords is None:
@@ -317,17 +284,22 @@ def _page_points(coords: Element | None) -> str | None:
 
 def _alto_line(line: Element) -> tuple[str | None, str | None, str | None]:
     """As `_page_line`; without a polygon the box is the outline. Strings are words, so a blank parts them."""
-    box = _points(" ".join(line.attributes.get(name, "") for name in BOX))
-    polygon = line.first("Shape", "Polygon")
-    outline = polygon.attributes.get("POINTS") if polygon else None
     baseline = line.attributes.get("BASELINE")
-    if box is not None and len(box) == 2:
-        (x, y), (width, height) = box.tolist()
-        right, bottom = x + width, y + height
-        outline = outline or f"{x},{y} {right},{y} {right},{bottom} {x},{bottom}"
     if baseline and len(baseline.split()) == 1 and "," not in baseline:
         baseline = None  # before ALTO 4 its height alone, which says nothing of its slope
     strings = line.all("String")
     words = " ".join(string.attributes.get("CONTENT", "") for string in strings)
     hyphens = "".join(hyphen.attributes.get("CONTENT", "") for hyphen in line.all("HYP"))
-    return outline, baseline, words + hyphens if strings else None
+    return _alto_outline(line), baseline, words + hyphens if strings else None
+
+
+def _alto_outline(element: Element) -> str | None:
+    """The polygon of a line or block, else its box."""
+    polygon = element.first("Shape", "Polygon")
+    outline = polygon.attributes.get("POINTS") if polygon else None
+    box = _points(" ".join(element.attributes.get(name, "") for name in BOX))
+    if outline or box is None or len(box) != 2:
+        return outline
+    (x, y), (width, height) = box.tolist()
+    right, bottom = x + width, y + height
+    return f"{x},{y} {right},{y} {right},{bottom} {x},{bottom}"

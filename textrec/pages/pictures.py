@@ -1,9 +1,11 @@
 """Pictures of handwriting as people have them: files of all kinds in, grey images out."""
 
+import contextlib
 import math
+import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
@@ -14,7 +16,8 @@ from textrec.pages.mending import FAINTEST, reduced
 SUFFIXES = {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".jp2", ".tif", ".tiff", ".webp", ".avif", ".bmp", ".gif"}
 SUFFIXES |= {".pgm", ".ppm", ".pdf", ".heic", ".heif"}
 MOST_PIXELS = 80_000_000  # of a picture: an A3 page at 600 dpi has 70 million; below Pillow's own limit
-PDF_DPI = 300  # as IAM's scans
+PDF, PDF_DPI = b"%PDF-", 300  # as IAM's scans
+PDFIUM = threading.Lock()  # which is for one thread at a time
 HEIC = {b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"}  # brands, ISO/IEC 23008-12
 
 
@@ -34,7 +37,7 @@ class Picture(NamedTuple):
 
 
 def open_pictures(path: str | Path, *, start: int = 1) -> Iterator[Picture]:
-    """The pages of an image or PDF, one after the other; of a PDF from page `start` on.
+    """The pages of an image or PDF, from page `start` on; threads may do so at once.
 
     Raises TextrecError where the file is missing, empty, no picture, damaged, or has a page of over MOST_PIXELS.
     """
@@ -48,7 +51,7 @@ def open_pictures(path: str | Path, *, start: int = 1) -> Iterator[Picture]:
         raise TextrecError(describe(error)) from None
     if head[4:8] == b"ftyp" and head[8:12] in HEIC:
         _take_heic(path)
-    pages = _pdf_pages(path, start) if b"%PDF-" in head else _image_pages(path)
+    pages = _pdf_pages(path, start) if PDF in head else _image_pages(path, start)
     try:
         for number, image, turned in pages:
             yield Picture(str(path), number, image, turned)
@@ -69,32 +72,61 @@ def _take_heic(path: Path) -> None:
     register_heif_opener()
 
 
-def _image_pages(path: Path) -> Iterator[tuple[int | None, Image.Image, bool]]:
+def count_pages(path: str | Path) -> int | None:
+    """How many pages a file has; None where that can be but one, and where it cannot be read."""
+    with contextlib.suppress(Exception), Path(path).open("rb") as file:
+        if PDF in file.read(1024):
+            with _open_pdf(Path(path)) as document:
+                return len(document)
+        file.seek(0)
+        with Image.open(file) as image:
+            return _frames(image)
+    return None
+
+
+def _frames(image: Image.Image) -> int | None:
+    count = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1  # of an animation the first
+    return count if count > 1 else None
+
+
+def _image_pages(path: Path, start: int) -> Iterator[tuple[int | None, Image.Image, bool]]:
     # Given a path, Pillow maps an uncompressed file into memory, and scrambles it where it is to be turned.
     with path.open("rb") as file, Image.open(file) as image:
-        count = getattr(image, "n_frames", 1) if image.format in {"TIFF", "MPO"} else 1  # of an animation the first
-        for index in range(1 if image.format == "MPO" else count):
-            if count > 1:
+        count = _frames(image)
+        for index in range(start - 1, count or 1):
+            if count:
                 image.seek(index)
             if math.prod(image.size) > MOST_PIXELS:
                 raise Image.DecompressionBombError
             upright = gray(image)  # before its EXIF is asked for, which a PNG may have behind its pixels
-            yield (index + 1 if count > 1 else None), upright, image.getexif().get(ExifTags.Base.Orientation, 1) != 1
+            yield (index + 1 if count else None), upright, image.getexif().get(ExifTags.Base.Orientation, 1) != 1
 
 
 def _pdf_pages(path: Path, start: int) -> Iterator[tuple[int, Image.Image, bool]]:
-    import pypdfium2
-
-    document = pypdfium2.PdfDocument(path)
-    try:
-        for index in range(start - 1, len(document)):
+    with _open_pdf(path) as document:
+        count = len(document)
+    for index in range(start - 1, count):
+        with _open_pdf(path) as document:
             page, scale = document[index], PDF_DPI / 72
             if page.get_width() * page.get_height() * scale**2 > MOST_PIXELS:
                 raise Image.DecompressionBombError
-            image = page.render(scale=scale).to_pil()  # pyright: ignore[reportArgumentType]
-            yield index + 1, gray(image), False
-    finally:
-        document.close()
+            image = page.render(scale=scale).to_pil()
+        yield index + 1, gray(image), False
+
+
+@contextlib.contextmanager
+def _open_pdf(path: Path) -> Iterator[Any]:
+    import pypdfium2
+
+    with PDFIUM:
+        try:
+            document = pypdfium2.PdfDocument(path)
+        except pypdfium2.PdfiumError as error:
+            if "password" in str(error).lower():
+                raise TextrecError(f"{path}: is protected by a password; save it without one") from None
+            raise
+        with contextlib.closing(document):
+            yield document
 
 
 def picture_size(path: str | Path, number: int = 1) -> tuple[int, int]:
@@ -107,15 +139,10 @@ def picture_size(path: str | Path, number: int = 1) -> tuple[int, int]:
         if path.suffix.lower() != ".pdf":
             with Image.open(path) as image:
                 return image.size
-        import pypdfium2
-
-        document = pypdfium2.PdfDocument(path)
-        try:
+        with _open_pdf(path) as document:
             if not 1 <= number <= len(document):
                 raise TextrecError(f"{path}: has {len(document)} pages, there is no page {number}")
             return tuple(math.ceil(side * PDF_DPI / 72) for side in document[number - 1].get_size())
-        finally:
-            document.close()
     except TextrecError:
         raise
     except Exception as error:  # decoders of damaged files raise whatever comes up

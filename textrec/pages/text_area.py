@@ -179,7 +179,7 @@ def _alone(image: Image.Image, baseline: float | None) -> Image.Image:
     scale, count = image.height / len(text.ink), len(text.ink)
     pitch = text.height / scale
     top, bottom = _rows(text.ink, baseline and baseline / scale, pitch if text.lines > 1 else None)
-    if (top, bottom) == (0, count):
+    if top >= bottom or (top, bottom) == (0, count):  # what is no line of text may have nothing of its own
         return image
     rows, (labels, _) = np.arange(count)[:, None], _pieces(text.ink)
     own = (rows >= top) & (rows < bottom) & text.ink
