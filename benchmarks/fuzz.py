@@ -80,8 +80,8 @@ def child(folder: Path, seed: int) -> None:
     from textrec import cli
     from textrec.base.runtime import TextrecError
     from textrec.pages import pictures
-    from textrec.reading import files as intake
-    from textrec.reading.recognizer import Recognizer
+    from textrec.reading import sheets
+    from textrec.reading.recognizer import Recognizer, boxed_finder
 
     warnings.simplefilter("ignore")  # Pillow's, of odd metadata
     logging.disable()
@@ -104,12 +104,14 @@ def child(folder: Path, seed: int) -> None:
             except TextrecError as error:
                 told = [str(error)]
         else:
-            opened = intake.open_file(str(path), lines if path.suffix == ".xml" else reader)
-            cli._read(reader, opened.entries[:2], batch_size=2, greedy=True)
-            if opened.xml:
-                options = {"least": 0.0, "only_empty": False, "keep": False}
-                intake.write_xml(opened.xml, opened.entries, folder / "out" / path.name, **options)
-            told = [entry.error for entry in opened.entries if entry.error]
+            sheet = sheets.open_sheet(str(path), None, lines, boxed_finder(), None)
+            cli._read(lines, [sheet], batch_size=2, greedy=True)
+            if sheet.xml:
+                target = folder / "out" / path.name
+                with sheets.writing(target, of=path.name):
+                    sheets.write_xml(sheet, target, least=0.0, only_empty=False, keep=False)
+            problems = [line.problem for line in sheet.reading.lines] if sheet.reading else []
+            told = [problem for problem in (sheet.error, *problems) if problem]
         if any("\n" in line or "Traceback" in line or "not foreseen" in line for line in told):
             raise ValueError(told)
         print(json.dumps({"told": len(told)}), flush=True)

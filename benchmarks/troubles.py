@@ -29,8 +29,8 @@ from textrec.base.edit_distance import char_errors
 from textrec.base.records import Form, read_forms
 from textrec.datasets.crops import line_regions
 from textrec.pages.text_area import Crop
-from textrec.reading.files import open_file
-from textrec.reading.recognizer import Recognizer
+from textrec.reading.recognizer import Recognizer, boxed_finder
+from textrec.reading.sheets import Sheet, open_sheet
 
 MARGIN = 20  # pixels of paper around a line that is a picture
 DESCENDERS = 0.22  # of a line's region, below its baseline
@@ -149,15 +149,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for given in ("", ", no baseline", ", no outline"):
             for degrees in (0, 1, 2, 3, 5):
-                entries = []
+                sheets = []
                 for form, image in zip(forms, images, strict=True):
                     kinds = {"outline": given != ", no outline", "baseline": given != ", no baseline"}
                     page, xml = page_xml(form, image, degrees, **kinds)
                     page.save(f"{folder}/page.png", compress_level=0)
                     Path(folder, "page.xml").write_text(xml)
-                    entries += open_file(f"{folder}/page.xml", model).entries
-                seconds = sum(entry.seconds for entry in entries)
-                told(f"page, {degrees} degrees{given}", [entry.crop for entry in entries], seconds)
+                    sheets.append(open_sheet(f"{folder}/page.xml", None, model, boxed_finder(), None))
+                seconds = sum(sheet.seconds for sheet in sheets)
+                told(f"page, {degrees} degrees{given}", [crop for sheet in sheets for crop in crops_of(sheet)], seconds)
     lines = []
     for form, image in zip(forms, images, strict=True):
         scale = image.width / form.width
@@ -167,23 +167,32 @@ def main() -> None:
             line.paste(image.crop(tuple(edges)), (MARGIN, MARGIN))
             lines.append(line)
     for name, trouble in TROUBLES.items():
-        entries = []
+        sheets = []
         for line in lines:
             path = Path(folder, "line.png")
             path.parent.mkdir(exist_ok=True)
             trouble(line).save(path, compress_level=0)
-            entries += open_file(str(path), model).entries
-        told(name, [entry.crop for entry in entries], sum(entry.seconds for entry in entries))
+            sheets.append(open_sheet(str(path), None, model, boxed_finder(), "line"))
+        crops = [crop for sheet in sheets for crop in crops_of(sheet)]
+        told(name, crops, sum(sheet.seconds for sheet in sheets))
         if pictures:
             pictures.mkdir(exist_ok=True)
             picture = trouble(lines[3])
             sheet = Image.new("RGB", (picture.width, picture.height + 60), "gray")
             sheet.paste(picture.convert("RGB"))
-            if crop := entries[3].crop:
+            if crop := crops[3]:
                 sheet.paste(Image.fromarray(255 - crop.pixels), (0, picture.height + 10))
             sheet.save(pictures / f"{name.replace(' ', '_')}.png")
     if split == "test":
         save("troubles", figures)
+
+
+def crops_of(sheet: Sheet) -> list[Crop | None]:
+    """What is to be read of each line of a page; None of one that cannot be, and of a page that cannot be opened."""
+    if not sheet.way:
+        return [None]
+    given = iter(sheet.crops)
+    return [None if line.problem else next(given) for line in sheet.way.page.lines]
 
 
 if __name__ == "__main__":

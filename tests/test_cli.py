@@ -25,7 +25,7 @@ from text_images import line, text_image
 from textrec.base.charset import Charset
 from textrec.network.trained import Reading
 from textrec.pages.pictures import SUFFIXES, Picture, open_pictures
-from textrec.reading import files
+from textrec.reading import sheets
 from textrec.reading.recognizer import BOXED, OWN, Recognizer
 
 PAGE = """<?xml version="1.0" encoding="UTF-8"?>
@@ -138,15 +138,16 @@ def test_lines_of_xml_are_read_and_written(run: Run, lines_model: Path, tmp_path
         scan.paste(line(text).crop((20, 30, 170, 100)), (20, 15 + 100 * row))
     scan.save(tmp_path / "scan.png")
     (tmp_path / "page.xml").write_text(PAGE)
-    code, out, err = run("read", "page.xml", "--model", lines_model, "--xml-out", "read")
-    records = [json.loads(text) for text in out.splitlines()]
-    assert len(records) == 3, err
-    assert [(record["line"], "text" in record) for record in records] == [("l1", True), ("l2", True), ("l3", False)]
+    code, out, err = run("read", "page.xml", "--model", lines_model, "--to", "read")
+    [record] = [json.loads(text) for text in out.splitlines()]
+    lines = record["lines"]
+    assert [(line["id"], "problem" in line) for line in lines] == [("l1", False), ("l2", False), ("l3", True)]
+    assert record["text"].split("\n") == [line["text"] for line in lines]
     assert code == 1
     assert err.startswith("error: page.xml, line l3: ")
     assert (tmp_path / "page.xml").read_text() == PAGE
     written = (tmp_path / "read/page.xml").read_text()
-    assert all(f"<Unicode>{record['text']}</Unicode>" in written for record in records[:2])
+    assert all(f"<Unicode>{line['text']}</Unicode>" in written for line in lines[:2])
     assert written.count("<TextEquiv") == 2
     run("read", "page.xml", "--model", lines_model, "--min-confidence", 1)  # nothing is so sure
     assert (tmp_path / "page.xml").read_text() == PAGE
@@ -261,7 +262,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_a_blank_outline_erases_no_text(run: Run, lines_model: Path, folder: Path) -> None:
     _, out, err = run("read", "page.xml", "--model", lines_model)
-    first, second, _ = (json.loads(text) for text in out.splitlines())
+    first, second, _ = json.loads(out)["lines"]
     assert (first["text"], first["accepted"], second["accepted"]) == ("", False, True)
     assert "<Unicode>old</Unicode>" in (folder / "page.xml").read_text()
     assert err.endswith("1 read, 1 without text, 1 could not be read\n")
@@ -296,8 +297,8 @@ def test_what_xml_calls_a_line_is_read_as_one(run: Run, lines_model: Path, folde
     scan.paste(two, (10, 100))
     scan.save(folder / "scan.png")
     (folder / "page.xml").write_text(OLD.replace("400,200 0,200", "400,300 0,300"))
-    _, out, _ = run("read", "page.xml", "--model", lines_model, "--xml-out", "out")
-    assert "error" not in json.loads(out.splitlines()[1])
+    _, out, _ = run("read", "page.xml", "--model", lines_model, "--to", "out")
+    assert "problem" not in json.loads(out)["lines"][1]
 
 
 def test_what_is_written_over_is_kept_once(run: Run, lines_model: Path, folder: Path) -> None:
@@ -331,7 +332,7 @@ def test_files_of_one_name_keep_their_folders(run: Run, lines_model: Path, folde
         (folder / name).mkdir()
         for file in ("page.xml", "scan.png"):
             shutil.copy(folder / file, folder / name / file)
-    run("read", "a/page.xml", "b/page.xml", "--model", lines_model, "--xml-out", "out")
+    run("read", "a/page.xml", "b/page.xml", "--model", lines_model, "--to", "out")
     assert sorted(path.relative_to(folder).as_posix() for path in folder.glob("out/**/*.xml")) == [
         "out/a/page.xml",
         "out/b/page.xml",
@@ -341,7 +342,7 @@ def test_files_of_one_name_keep_their_folders(run: Run, lines_model: Path, folde
 def test_a_file_that_cannot_be_written_is_named_and_the_rest_is_read(run: Run, lines_model: Path, folder: Path) -> None:
     save(folder, "good.png")
     (folder / "out/page.xml").mkdir(parents=True)
-    code, out, err = run("read", "page.xml", "good.png", "--model", lines_model, "--xml-out", "out")
+    code, out, err = run("read", "page.xml", "good.png", "--model", lines_model, "--to", "out")
     assert code == 1
     assert json.loads(out.splitlines()[-1])["path"] == "good.png"
     assert "error: page.xml: not written to out/page.xml: Is a directory\n" in err
@@ -352,13 +353,13 @@ def test_trouble_that_nobody_thought_of_is_one_file_s(
 ) -> None:
     save(tmp_path, "a.png", "b.png")
 
-    def fail(path: str) -> Iterator[Picture]:
+    def fail(path: str, *, start: int) -> Iterator[Picture]:
         if path == "a.png":
             raise ZeroDivisionError
-        return open_pictures(path)
+        return open_pictures(path, start=start)
 
-    monkeypatch.setattr(files, "open_pictures", fail)
-    monkeypatch.setattr(files, "REPORT", tmp_path / "report.log")
+    monkeypatch.setattr(sheets, "open_pictures", fail)
+    monkeypatch.setattr(sheets, "REPORT", tmp_path / "report.log")
     code, out, err = run("read", "a.png", "b.png", "--model", model)
     assert (code, ["text" in json.loads(text) for text in out.splitlines()]) == (1, [False, True])
     assert err.startswith(f"error: a.png: ZeroDivisionError that was not foreseen; please send {tmp_path}/report.log")
@@ -378,7 +379,7 @@ def test_trouble_while_a_batch_is_read_is_one_file_s(
         return read_batch(self, images, sizes, **options)
 
     monkeypatch.setattr(Recognizer, "read_batch", fail)
-    monkeypatch.setattr(files, "REPORT", tmp_path / "report.log")
+    monkeypatch.setattr(sheets, "REPORT", tmp_path / "report.log")
     code, out, err = run("read", "a.png", "b.png", "c.png", "--model", model)
     assert (code, ["text" in json.loads(text) for text in out.splitlines()]) == (1, [True, True, False])
     report = f"please send {tmp_path}/report.log, which says where it came up"
@@ -414,11 +415,11 @@ def test_a_report_that_cannot_be_written_harms_nobody(
 ) -> None:
     save(tmp_path, "a.png")
 
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError("of 1")
 
-    monkeypatch.setattr(files, "open_pictures", fail)
-    monkeypatch.setattr(files, "REPORT", tmp_path)
+    monkeypatch.setattr(sheets, "open_pictures", fail)
+    monkeypatch.setattr(sheets, "REPORT", tmp_path)
     code, _, err = run("read", "a.png", "--model", model)
     told = "ZeroDivisionError that was not foreseen (of 1); no report of it could be written"
     assert (code, err.splitlines()[0]) == (1, f"error: a.png: {told}: {tmp_path}: Is a directory")
@@ -432,8 +433,8 @@ def test_an_xml_that_cannot_be_written_for_whatever_reason_is_one_file_s(
     def fail(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(files, "write_page", fail)
-    monkeypatch.setattr(files, "REPORT", folder / "report.log")
+    monkeypatch.setattr(sheets, "write_page", fail)
+    monkeypatch.setattr(sheets, "REPORT", folder / "report.log")
     code, out, err = run("read", "page.xml", "good.png", "--model", lines_model)
     assert (code, json.loads(out.splitlines()[-1])["path"]) == (1, "good.png")
     assert "error: page.xml: not written to page.xml: ZeroDivisionError that was not foreseen" in err
@@ -446,7 +447,7 @@ def test_names_that_cannot_be_looked_at_are_their_own_trouble(run: Run, lines_mo
     long = "a" * 300 + ".png"
     code, out, err = run("read", folder, long, "--model", lines_model, "--only-empty")
     failed = [Path(record["path"]).name for text in out.splitlines() if "error" in (record := json.loads(text))]
-    assert (code, failed) == (1, ["gone.xml", "loop.png", "loop.xml", "page.xml", long])  # page.xml's l3
+    assert (code, failed) == (1, ["gone.xml", "loop.png", "loop.xml", long])
     assert f"error: {long}: File name too long\n" in err
 
 

@@ -11,8 +11,9 @@ import yaml
 from repository import ROOT
 
 from textrec.base.charset import NAMED
+from textrec.network.finder import LineFinder
 from textrec.network.trained import TrainedModel
-from textrec.reading.recognizer import CLONED, INSTALLED
+from textrec.reading.recognizer import BOXED, BOXED_FINDER, CLONED, INSTALLED
 
 PIPELINE = {
     name: stage.get("do", stage) for name, stage in yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].items()
@@ -25,9 +26,10 @@ MODULES = {
     if path.name != "__init__.py"
 }
 DATA_ROOMS = {"base", "drawn", "archives", "pages", "datasets"}
-MOST_BYTES = 12 << 20
+MOST_BYTES, MOST_FINDER_BYTES = 12 << 20, 2 << 20
 TORCH = {"training", "network", "reading"}  # rooms; but for
 TORCH_FREE = {"textrec.training.recipe", "textrec.network.calibration", "textrec.reading.files"}
+TORCH_FREE |= {"textrec.reading.formats", "textrec.reading.pdf"}
 
 
 def nodes(path: Path) -> list[ast.AST]:
@@ -148,9 +150,11 @@ def test_an_install_has_every_room_and_the_model_of_the_box() -> None:
     setuptools = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
     box = setuptools["package-dir"]["textrec.box"]
     assert set(setuptools["packages"]) == {"textrec", "textrec.box", *(f"textrec.{room}" for room in ROOMS)}
-    assert [ROOT / box / name for name in setuptools["package-data"]["textrec.box"]] == [CLONED]
-    assert CLONED.stat().st_size <= MOST_BYTES
-    assert ROOT / "textrec/box" / CLONED.name == INSTALLED
-    trained = TrainedModel.load(CLONED)
+    assert [ROOT / box / name for name in setuptools["package-data"]["textrec.box"]] == [BOXED, BOXED_FINDER]
+    assert (ROOT / box, ROOT / "textrec/box") == (CLONED, INSTALLED)
+    assert BOXED.stat().st_size <= MOST_BYTES
+    assert BOXED_FINDER.stat().st_size <= MOST_FINDER_BYTES
+    LineFinder.load(BOXED_FINDER)
+    trained = TrainedModel.load(BOXED)
     assert not trained.sample
     assert trained.charset.characters == NAMED["latin"]

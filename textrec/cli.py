@@ -1,89 +1,120 @@
 """The command `textrec`: `textrec read IMAGE...` reads handwriting, `textrec export` converts a model."""
 
 import argparse
-import codecs
-import csv
+import contextlib
 import io
-import json
 import os
 import sys
 import time
 import warnings
-from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from textrec.base.runtime import TextrecError, fail, run, usable_cores
-from textrec.reading.files import Entry, Opened, open_file, out_of_memory, paths, targets, unforeseen, write_xml
+from textrec.base.runtime import TextrecError, fail, run
+from textrec.reading.files import pages_of, paths, targets
+from textrec.reading.outputs import FILES, STREAMS, Files, draw
+from textrec.reading.sheets import Sheet, open_sheets, out_of_memory, outcome, unforeseen, write_xml, writing
 
 if TYPE_CHECKING:  # torch takes seconds to import, in which a wrong option or Ctrl-C is to be answered
+    from textrec.network.finder import LineFinder
+    from textrec.network.trained import Reading
+    from textrec.pages.text_area import Crop
     from textrec.reading.recognizer import Recognizer
 
 USUAL = "models/model.ckpt if it learned from more than the sample, else the one that textrec brings along"
 ONNX = "models/model.onnx"
 WINDOW = 16  # batches: so many crops are in memory at once, twice, and sorted by size
-COLUMNS = ("path", "page", "line", "text", "confidence", "accepted", "milliseconds", "error")
 
 
 def read_images(args: argparse.Namespace) -> int:
-    """Read pictures of handwriting, each of one line, or of a paragraph if the model reads paragraphs.
+    """Read pictures of handwriting: pages, whose lines are found, or single lines; a model of paragraphs reads those.
 
     Files may be PNG, JPEG, TIFF, WebP or PDF, of any size and colour; folders are searched for them. In PAGE and ALTO
     XML each line is read, and the text is written into the file. What cannot be read is reported and counted, and the
     rest is read.
     """
     _have_stdout()
+    if args.out in FILES and not args.to:
+        raise TextrecError(f"--out {args.out} makes files; say in which folder by --to FOLDER")
     recognizer = _load(args)
-    write = WRITERS[args.out]()
-    counts = {"read": 0, "empty": 0, "rejected": 0, "failed": 0}
-    size = WINDOW * args.batch_size
-    names, out = paths(args.images), {}
-    if args.xml_out:
-        names = list(names)
-        out = targets([name for name in names if name.lower().endswith(".xml")], args.xml_out)
-    files = iter(tqdm(names, desc="read", unit="file", disable=None))
-    with ThreadPoolExecutor(usable_cores()) as pool:
+    finder = _finder(args, recognizer)
+    names, places, drawn = paths(args.images), {}, {}
+    if args.to or args.draw:
+        names = list(dict.fromkeys(names))
+        places, drawn = (targets(names, folder) if folder else {} for folder in (args.to, args.draw))
+    counts: Counter[str] = Counter()
+    with contextlib.ExitStack() as stack:
+        files = stack.enter_context(Files(args.out, places, args.min_confidence)) if args.out in FILES else None
+        output = files or STREAMS[args.out](args.min_confidence)
 
-        def ahead() -> list[Future[Opened]]:
-            return [pool.submit(open_file, path, recognizer) for path in islice(files, size)]
+        def to_do() -> Iterator[tuple[str, int | None]]:
+            for path in tqdm(names, desc="read", unit="file", disable=None):
+                for page in pages_of(path):
+                    if files and not args.again and files.target(*page).exists():
+                        counts["there"] += 1
+                    else:
+                        yield page
 
-        waiting = ahead()
-        while waiting:
-            window, waiting = waiting, ahead()  # the next are prepared while these are read
-            opened = [future.result() for future in window]
-            entries = [entry for one in opened for entry in one.entries]
-            _read(recognizer, entries, batch_size=args.batch_size, greedy=args.greedy)
-            unwritten = [problem for one in opened if (problem := _write_xml(one, args, out))]
-            for entry in entries:
-                outcome = entry.outcome(args.min_confidence)
-                counts[outcome] += 1
-                if outcome == "failed":
-                    _tell(f"error: {entry.name}: {entry.error}")
-                elif outcome == "empty" and entry.crop and entry.crop.lines:
-                    _tell(f"warning: {entry.name}: no text was found in its ink; is it turned?")
-                write(entry, outcome == "read")
-            for problem in unwritten:
-                counts["failed"] += 1
-                _tell(f"error: {problem}")
+        for sheets in open_sheets(to_do(), recognizer, finder, kind=args.kind, size=WINDOW * args.batch_size):
+            _read(recognizer, sheets, batch_size=args.batch_size, greedy=args.greedy)
+            for sheet in sheets:
+                _count(sheet, args.min_confidence, counts)
+                target = places[sheet.path].with_name(Path(sheet.path).name) if args.to else None
+                _written(counts, partial(_write_xml, sheet, target, args))
+                _written(counts, partial(output.write, sheet))
+                if sheet.path in drawn:
+                    _written(counts, partial(draw, sheet, drawn[sheet.path]))
             sys.stdout.flush()
+        if files:
+            _written(counts, files.close)
     empty = f", {counts['empty']} without text" if counts["empty"] else ""
     rejected = f", {counts['rejected']} less sure than {args.min_confidence:g}" if args.min_confidence else ""
-    print(f"{counts['read']} read{empty}{rejected}, {counts['failed']} could not be read", file=sys.stderr)
+    there = f", {counts['there']} were there already" if counts["there"] else ""
+    print(f"{counts['read']} read{empty}{rejected}{there}, {counts['failed']} could not be read", file=sys.stderr)
     return 1 if counts["failed"] else 0
 
 
-def _write_xml(opened: Opened, args: argparse.Namespace, out: Mapping[str, Path]) -> str | None:
-    """Write what was read into an XML file, or where `out` says; what is wrong where that cannot be."""
-    if not opened.xml:
-        return None
-    path = opened.entries[0].path
-    options = {"least": args.min_confidence, "only_empty": args.only_empty, "keep": not args.no_backup}
-    problem = write_xml(opened.xml, opened.entries, out.get(path, opened.xml.path), **options)
-    return problem and f"{path}: {problem}"
+def _count(sheet: Sheet, least: float, counts: "Counter[str]") -> None:
+    """Count what came of the lines of a page, and tell what is wrong with it, or strange."""
+    if sheet.error:
+        counts["failed"] += 1
+        _tell(f"error: {sheet.name}: {sheet.error}")
+    if not sheet.reading:
+        return
+    page = sheet.reading
+    if page.turned:
+        _tell(f"note: {sheet.name}: the page is turned by {90 * page.turned} degrees clockwise")
+    if not page.lines:
+        counts["empty"] += 1
+        _tell(f"warning: {sheet.name}: no line of text was found")
+    for line in page.lines:
+        counts[result := outcome(line, least)] += 1
+        if result == "failed":
+            _tell(f"error: {sheet.line_name(line)}: {line.problem}")
+        elif result == "empty" and not line.blank:
+            _tell(f"warning: {sheet.line_name(line)}: no text was found in its ink; is it turned?")
+
+
+def _written(counts: "Counter[str]", write: Callable[[], None]) -> None:
+    """Write something; what keeps it from that is told and counted."""
+    try:
+        write()
+    except TextrecError as error:
+        counts["failed"] += 1
+        _tell(f"error: {error}")
+
+
+def _write_xml(sheet: Sheet, target: Path | None, args: argparse.Namespace) -> None:
+    if sheet.xml:
+        target = target or sheet.xml.path
+        with writing(target, of=sheet.path):
+            keep = not args.no_backup
+            write_xml(sheet, target, least=args.min_confidence, only_empty=args.only_empty, keep=keep)
 
 
 def export_model(args: argparse.Namespace) -> int:
@@ -96,29 +127,29 @@ def export_model(args: argparse.Namespace) -> int:
     return 0
 
 
-def _read(recognizer: "Recognizer", entries: list[Entry], *, batch_size: int, greedy: bool) -> None:
+def _read(recognizer: "Recognizer", sheets: list[Sheet], *, batch_size: int, greedy: bool) -> None:
     """Read all crops, those of like size together; where that fails each alone, so that one's trouble is its own."""
+    start = time.perf_counter()
+    crops = [crop for sheet in sheets for crop in sheet.crops]
 
-    def read(found: list[Entry]) -> None:
-        start = time.perf_counter()
-        crops = [entry.crop for entry in found if entry.crop]
-        readings = recognizer.read_prepared(crops, batch_size=batch_size, greedy=greedy)
-        share = (time.perf_counter() - start) / max(len(found), 1)
-        for entry, reading in zip(found, readings, strict=True):
-            entry.reading, entry.seconds = reading, entry.seconds + share
+    def alone(crop: "Crop") -> "Reading | str":
+        try:
+            return recognizer.read_prepared([crop], batch_size=1, greedy=greedy)[0]
+        except Exception as error:
+            return unforeseen(error)
 
-    found = [entry for entry in entries if entry.crop]
     try:
-        read(found)
+        readings: list[Reading | str] = [*recognizer.read_prepared(crops, batch_size=batch_size, greedy=greedy)]
     except Exception as error:
         if out_of_memory(error) and batch_size > 1:
             remedy = "reading one at a time, a smaller one is faster"
             _tell(f"warning: not enough memory for --batch-size {batch_size}; {remedy}")
-        for entry in found:
-            try:
-                read([entry])
-            except Exception as problem:
-                entry.error = unforeseen(problem)
+        readings = [alone(crop) for crop in crops]
+    share = (time.perf_counter() - start) / max(len(crops), 1)
+    found = iter(readings)
+    for sheet in sheets:
+        sheet.seconds += share * len(sheet.crops)
+        sheet.take(found)
 
 
 # ---- what was read ----
@@ -136,46 +167,6 @@ def _tell(message: str) -> None:
     """Say something on standard error, on one line whatever a file is called."""
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message)
     tqdm.write(shown, file=sys.stderr)
-
-
-def _record(entry: Entry, accepted: bool) -> dict[str, Any]:
-    """What is told of an entry; page, line and error only where there are such."""
-    where = {"path": entry.path, "page": entry.page, "line": entry.line, "error": entry.error}
-    record: dict[str, Any] = {name: value for name, value in where.items() if value is not None}
-    if entry.reading:
-        record |= {
-            "text": entry.reading.text,
-            "confidence": round(entry.reading.confidence, 4),
-            "characters": [round(value, 4) for value in entry.reading.characters],
-            "accepted": accepted,
-            "milliseconds": round(1000 * entry.seconds, 1),
-        }
-    return record
-
-
-def _jsonl() -> Callable[[Entry, bool], None]:
-    # In UTF-8 only what is no text is escaped, as JSON does it; elsewhere JSON's own escapes are the only good ones.
-    ascii_only = codecs.lookup(sys.stdout.encoding).name != "utf-8"
-    return lambda entry, accepted: print(json.dumps(_record(entry, accepted), ensure_ascii=ascii_only))
-
-
-def _text() -> Callable[[Entry, bool], None]:
-    # A line for each, as they can be counted then.
-    return lambda entry, accepted: print(entry.reading.text if entry.reading and accepted else "")
-
-
-def _csv() -> Callable[[Entry, bool], None]:
-    table = csv.writer(sys.stdout, lineterminator="\n")
-    table.writerow(COLUMNS)
-
-    def write(entry: Entry, accepted: bool) -> None:
-        record = _record(entry, accepted)
-        table.writerow([record.get(name, "") for name in COLUMNS])
-
-    return write
-
-
-WRITERS = {"jsonl": _jsonl, "text": _text, "csv": _csv}
 
 
 # ---- the command line ----
@@ -200,6 +191,17 @@ def _load(args: argparse.Namespace) -> "Recognizer":
     return recognizer
 
 
+def _finder(args: argparse.Namespace, recognizer: "Recognizer") -> "LineFinder":
+    from textrec.network.finder import LineFinder
+    from textrec.reading.recognizer import boxed_finder
+
+    if recognizer.paragraphs and (args.kind or args.out in (*FILES, "tsv")):
+        problem = "this is a model of paragraphs, which reads a picture at once and does not say where its lines are"
+        raise TextrecError(f"{problem}; name one of lines, or leave --lines, --page and such an --out away")
+    finder = LineFinder.load(args.finder) if args.finder else boxed_finder()
+    return finder.to(recognizer.model.device)
+
+
 def _told(model: str | None) -> str | Path:
     """The model that is named; where none is the usual one, which is said."""
     from textrec.reading.recognizer import usual_model
@@ -217,8 +219,14 @@ def _parser() -> argparse.ArgumentParser:
     read = commands.add_parser("read", help="read pictures of handwriting", description=read_images.__doc__)
     read.add_argument("images", nargs="+", metavar="IMAGE", help="file, folder, pattern, PAGE or ALTO XML; -: a list")
     read.add_argument("--model", metavar="PATH", help=f"default: {USUAL}; with --runtime onnx {ONNX}")
-    read.add_argument("--out", choices=WRITERS, default="jsonl", help="what to write; default: %(default)s")
-    read.add_argument("--xml-out", metavar="FOLDER", type=Path, help="of XML; default: over the file that was read")
+    kinds = read.add_mutually_exclusive_group()
+    kinds.add_argument("--lines", dest="kind", action="store_const", const="line", help="each picture is of one line")
+    kinds.add_argument("--page", dest="kind", action="store_const", const="page", help="or each is a page")
+    read.add_argument("--out", choices=(*STREAMS, *FILES), default="jsonl", help="what to write; default: %(default)s")
+    read.add_argument("--to", metavar="FOLDER", type=Path, help="for files; of XML default: over what was read")
+    read.add_argument("--again", action="store_true", help="make files anew that are there already")
+    read.add_argument("--draw", metavar="FOLDER", type=Path, help="for pictures of the lines that were found")
+    read.add_argument("--finder", metavar="PATH", help="of lines; default: the one that textrec brings along")
     read.add_argument("--only-empty", action="store_true", help="of XML, leave lines that have a text as they are")
     read.add_argument("--no-backup", action="store_true", help="of XML that is written over, keep no NAME.xml.bak")
     read.add_argument("--device", default="auto", help="cpu, cuda, cuda:1; default: a GPU where there is one")

@@ -62,7 +62,7 @@ def test_a_paragraph_is_not_for_a_model_of_lines() -> None:
         page.paste(line("some words here", size=30).crop((0, 25, 500, 85)), (0, 20 + 70 * row))
     lines = Recognizer(recognizer().model, Charset("abcd e"), recognizer().calibration)
     assert not lines.paragraphs
-    with pytest.raises(TextrecError, match=r"there seem to be 5 lines of text and the model reads one; cut it"):
+    with pytest.raises(TextrecError, match="there seem to be 5 lines of text, and not one; read it as a page"):
         lines.read([page])
 
 

@@ -1,81 +1,110 @@
-"""Whole pages: their lines found, in order, and cut out; and what was read of them."""
+"""Pictures to lines that are cut out: of a page those that the line finder finds, in order."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
+from textrec.base.runtime import TextrecError
 from textrec.network.finder import SHRUNK, TURNS, LineFinder
 from textrec.network.trained import Reading
 from textrec.pages.cutting import Strip, cut_line
 from textrec.pages.reading_order import reading_order
 from textrec.pages.ribbons import find_ribbons, outline_of, reduced_page
+from textrec.pages.text_area import Crop
+from textrec.reading.page_reading import LineReading, PageReading
 
-UNSURE = 0.1  # probability: a page may be turned so
+UNSURE = 0.1  # probability: a page's lines may go up and down
+SAMPLE = 8  # lines that are read both ways, to know which way is up
+MARGIN, FEW = 0.1, 0.3  # of confidence: upside down a line has half of what it has otherwise; and more of few lines
+HIGH, CENTRAL = (
+    0.36,
+    0.17,
+)  # of a picture's height: one line of three is less, and the middle of one of two is farther off
 
 
-@dataclass(frozen=True, eq=False)
-class FoundLine:
-    """A line of a page, in pixels of the picture: outline float64 (N, 2), x and y, and baseline (M, 2), in writing
-    direction.
+class Way(NamedTuple):
+    """A page whose lines nobody has read yet, and what is to be read of them: of each line without a problem, in their
+    order.
     """
 
-    outline: np.ndarray
-    baseline: np.ndarray
+    page: PageReading
+    crops: list[Crop]
 
 
-@dataclass(frozen=True, eq=False)
-class LineReading(FoundLine):
-    """A line of a page, and what was read in it."""
+def find_lines(
+    image: Image.Image,
+    finder: LineFinder,
+    crop: Callable[[Strip], Crop],
+    sure: Callable[[Sequence[np.ndarray]], float],
+) -> Way:
+    """The lines of a picture, mode L, whichever way it is turned.
 
-    reading: Reading
-
-
-@dataclass(frozen=True, eq=False)
-class PageReading:
-    """A page: its blocks of lines, as they are read, and by how many quarters it is turned clockwise."""
-
-    blocks: list[list[LineReading]]
-    turned: int
-
-    @property
-    def text(self) -> str:
-        """All lines, a blank one between blocks."""
-        return "\n\n".join("\n".join(line.reading.text for line in block) for block in self.blocks)
-
-    @property
-    def confidence(self) -> float:
-        """The share of the text that is right, as far as the model knows; 0 of no text."""
-        lines = [line.reading for block in self.blocks for line in block]
-        letters = sum(len(reading.text) for reading in lines)
-        return sum(len(reading.text) * reading.confidence for reading in lines) / letters if letters else 0.0
-
-
-class CutPage(NamedTuple):
-    """The lines of a picture that is turned by so many quarters, in blocks, and cut out, in the same order."""
-
-    turned: int
-    blocks: list[list[FoundLine]]
-    strips: list[Strip]
-
-
-def cut_pages(image: Image.Image, finder: LineFinder) -> list[CutPage]:
-    """The lines of a picture, mode L, for each way in which it may be turned, the likeliest first."""
+    crop: what is read of a line that is cut out; a TextrecError of it becomes that line's problem. sure: how sure a
+    model is of crops, the mean; what the network is not to be trusted with, which of two ways is up, is asked of it.
+    """
     small, scale = reduced_page(image)
     as_it_is, turned = finder.find(small)
-    pages = []
-    for way in np.argsort(-turned).tolist():
-        if turned[way] > UNSURE:
-            maps = finder.find(np.rot90(small, way))[0] if way else as_it_is
-            upright = np.ascontiguousarray(np.rot90(np.asarray(image), way))
-            pages.append(_cut(upright, find_ribbons(maps), SHRUNK / scale, way))
-    return pages
+
+    def cut(way: int) -> Way:
+        maps = finder.find(np.rot90(small, way))[0] if way else as_it_is
+        upright = np.ascontiguousarray(np.rot90(np.asarray(image), way))
+        return _cut(upright, find_ribbons(maps), SHRUNK / scale, way, crop)
+
+    best, most = None, -1.0
+    for axis in range(TURNS // 2):
+        if turned[axis] + turned[axis + 2] < UNSURE:
+            continue
+        way = axis if turned[axis] >= turned[axis + 2] else axis + 2
+        found = cut(way)
+        some = sorted((one.pixels for one in found.crops if one.lines), key=lambda pixels: -pixels.shape[1])[:SAMPLE]
+        there, upside_down = sure(some), sure([pixels[::-1, ::-1] for pixels in some])
+        if upside_down > there + MARGIN + FEW / max(len(some), 1):
+            found, there = cut((way + 2) % TURNS), upside_down
+        if there > most:
+            best, most = found, there
+    return best or cut(0)
 
 
-def _cut(upright: np.ndarray, ribbons: list[np.ndarray], scale: float, turned: int) -> CutPage:
+def is_one_line(page: PageReading) -> bool:
+    """Whether a picture is of one line, by the lines that were found in it: others are but bits beside it."""
+    if page.turned:
+        return False
+    for line in page.lines:
+        upper, lower = np.split(line.outline, 2)
+        high = np.median(lower[::-1, 1] - upper[:, 1])
+        central = abs(line.outline[:, 1].mean() / page.size[1] - 0.5) < CENTRAL
+        if central and high > HIGH * page.size[1]:
+            return True
+    return len(page.lines) == 1
+
+
+def whole(size: tuple[int, int], crop: Crop) -> Way:
+    """A picture of so many pixels that is one line, or read at once."""
+    width, height = size
+    corners = np.array([(0, 0), (width, 0), (width, height), (0, height)], float)
+    baseline = np.array([(0, 0.75 * height), (width, 0.75 * height)])
+    line = LineReading("line-1", corners, baseline, blank=not crop.lines)
+    return Way(PageReading(size, 0, [[line]]), [crop])
+
+
+def read_way(way: Way, readings: Iterator[Reading | str]) -> PageReading:
+    """The page with what was read of each crop, or why it could not be read."""
+    found = []
+    for line in way.page.lines:
+        reading = "" if line.problem else next(readings)
+        found.append(({"problem": reading} if reading else {}) if isinstance(reading, str) else vars(reading))
+    return way.page.filled(found)
+
+
+def _cut(
+    upright: np.ndarray, ribbons: list[np.ndarray], scale: float, turned: int, crop: Callable[[Strip], Crop]
+) -> Way:
     """Cut out the lines of an upright page, uint8 (H, W), whose maps have a pixel for `scale` of its own."""
-    blocks, strips = [], []
+    blocks: list[list[LineReading]] = []
+    crops: list[Crop] = []
+    count = 0
     for block in reading_order(ribbons):
         lines = []
         for index in block:
@@ -83,13 +112,19 @@ def _cut(upright: np.ndarray, ribbons: list[np.ndarray], scale: float, turned: i
             outline = outline_of(ribbon).clip(0, np.array(upright.shape[::-1]) - 1)
             if np.ptp(outline, axis=0).min() < 1:
                 continue  # it lies on the edge
-            strips.append(cut_line(upright, outline, ribbon[:, :2]))
-            lines.append(
-                FoundLine(*(_turned_back(points, turned, upright.shape) for points in (outline, ribbon[:, :2])))
-            )
+            problem, blank = None, False
+            try:
+                crops.append(crop(cut_line(upright, outline, ribbon[:, :2])))
+                blank = not crops[-1].lines
+            except TextrecError as error:
+                problem = str(error)
+            count += 1
+            places = [_turned_back(points, turned, upright.shape) for points in (outline, ribbon[:, :2])]
+            lines.append(LineReading(f"line-{count}", places[0], places[1], problem=problem, blank=blank))
         if lines:
             blocks.append(lines)
-    return CutPage(turned, blocks, strips)
+    size = upright.shape if turned % 2 else upright.shape[::-1]
+    return Way(PageReading((size[0], size[1]), turned, blocks), crops)
 
 
 def _turned_back(points: np.ndarray, turned: int, shape: tuple[int, ...]) -> np.ndarray:

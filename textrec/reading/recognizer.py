@@ -1,10 +1,11 @@
 """From pictures to text: a trained model that takes them as people have them."""
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Literal, Self, cast
 
 import numpy as np
 import torch
@@ -21,14 +22,26 @@ from textrec.pages.cutting import Strip
 from textrec.pages.pictures import gray, open_pictures
 from textrec.pages.text_area import Crop, prepare, prepare_line
 from textrec.reading.onnx_network import OnnxNetwork
-from textrec.reading.pages import CutPage, LineReading, PageReading, cut_pages
+from textrec.reading.page_reading import PageReading
+from textrec.reading.pages import Way, find_lines, is_one_line, read_way, whole
 
 OWN = Path("models/model.ckpt")  # what `dvc repro` trains
 PACKAGE = Path(__file__).parents[1]
-INSTALLED, CLONED = PACKAGE / "box/latin.ckpt", PACKAGE.parent / "models/latin.ckpt"
-BOXED = INSTALLED if INSTALLED.exists() else CLONED  # the model that textrec brings along
+INSTALLED, CLONED = PACKAGE / "box", PACKAGE.parent / "models"
+BOX = INSTALLED if INSTALLED.exists() else CLONED  # the models that textrec brings along
+BOXED, BOXED_FINDER = BOX / "latin.ckpt", BOX / "pages.ckpt"
+Kind = Literal["line", "page"]
+STRIP = 2.0  # times as wide as high: rather a line than a page
 WORTHWHILE = 8  # lines a batch: of smaller ones Python, which does one thing at a time, takes most of the time
 BLANK = Reading("", 0.0, ())  # of a picture without ink, with a line that is turned, or in which nothing was found
+
+
+@cache
+def boxed_finder() -> LineFinder:
+    """The line finder that textrec brings along; TextrecError where it is missing or damaged."""
+    if not BOXED_FINDER.exists():
+        raise TextrecError(f"{BOXED_FINDER}: not found, though textrec brings it along; install it again")
+    return LineFinder.load(BOXED_FINDER)
 
 
 def usual_model() -> Path:
@@ -88,42 +101,65 @@ class Recognizer(TrainedModel):
     def read_pages(
         self,
         images: Iterable[str | Path | Image.Image | np.ndarray],
-        finder: LineFinder,
         *,
+        finder: LineFinder | None = None,
         batch_size: int = 32,
         greedy: bool = False,
     ) -> list[PageReading]:
         """Read whole pages, as `read` takes pictures: their lines are found, put in order, and read.
 
-        A page that may be turned by quarters is read in each way that it may be, and what is most confident counts. May
-        be called by several threads at once. Raises TextrecError at the first that cannot be read, and where this is a
-        model of paragraphs.
+        A page may be turned by quarters; which way is up, some of its lines say, read both ways. A line that cannot be
+        read says so. finder: None is the one that textrec brings along. May be called by several
+        threads at once.
+        Raises TextrecError at the first that cannot be read, and where this is a model of paragraphs.
+        """
+        finder = finder or boxed_finder()
+        pages = []
+        for image in images:
+            way = self.find_lines(_grey(image), finder)
+            pages.append(read_way(way, iter(self.read_prepared(way.crops, batch_size=batch_size, greedy=greedy))))
+        return pages
+
+    def find_lines(self, image: Image.Image, finder: LineFinder) -> Way:
+        """The lines of a page, mode L, cut out.
+
+        Raises TextrecError where this is a model of paragraphs.
         """
         if self.paragraphs:
             raise TextrecError("pages are read line by line, and this is a model of paragraphs; name one of lines")
-        options = {"batch_size": batch_size, "greedy": greedy}
-        return [self._page(cut_pages(_grey(image), finder), options) for image in images]
+        return find_lines(image, finder, self.crop_line, self._sure)
 
-    def _page(self, cuts: Iterable[CutPage], options: Mapping[str, Any]) -> PageReading:
-        ways = []
-        for cut in cuts:
-            readings = iter(self.read_prepared([self.crop_line(strip) for strip in cut.strips], **options))
-            blocks = [
-                [LineReading(line.outline, line.baseline, next(readings)) for line in block] for block in cut.blocks
-            ]
-            ways.append(PageReading(blocks, cut.turned))
-        return max(ways, key=lambda page: page.confidence)
+    def _sure(self, crops: Sequence[np.ndarray]) -> float:
+        """How sure it is of crops at a glance, on average."""
+        readings = self.read_batch(*pad(crops), greedy=True) if crops else []
+        return sum(reading.confidence for reading in readings) / max(len(readings), 1)
+
+    def look(self, image: Image.Image, finder: LineFinder, kind: Kind | None = None) -> tuple[Way, bool]:
+        """A picture, mode L, as what is to be read, and whether that is one line, or all of it at once.
+
+        kind: what it is, None where that is to be found out. Models of paragraphs read a picture as it is.
+        Raises TextrecError where its shape does not fit the model.
+        """
+        if self.paragraphs or kind == "line":
+            return whole(image.size, self.crop(image)), True
+        way = self.find_lines(image, finder)
+        # Where nothing was found in a strip there may be a letter or two.
+        one = is_one_line(way.page) or (not way.page.lines and image.width > STRIP * image.height)
+        if kind == "page" or not one:
+            return way, False
+        crop = prepare(image, line_height=self.model.line_height, paragraph=False)
+        fitting = self._fitting(crop) if crop.lines <= 1 else self.crop_line(Strip(np.asarray(image), None))
+        return whole(image.size, fitting), True
 
     def crop(self, image: Image.Image) -> Crop:
         """What this model reads of a picture, mode L; TextrecError where its shape does not fit the model."""
         crop = prepare(image, line_height=self.model.line_height, paragraph=self.paragraphs)
         if crop.lines > 1 and not self.paragraphs:
-            remedy = "cut it into lines, or read it by a model of paragraphs"
-            raise TextrecError(f"there seem to be {crop.lines} lines of text and the model reads one; {remedy}")
+            raise TextrecError(f"there seem to be {crop.lines} lines of text, and not one; read it as a page")
         return self._fitting(crop)
 
     def crop_line(self, strip: Strip) -> Crop:
-        """What this model of lines reads of one that its page's XML outlines, however many it looks like."""
+        """What this model of lines reads of one that is cut out of a page, however many it looks like."""
         return self._fitting(prepare_line(strip, line_height=self.model.line_height))
 
     def _fitting(self, crop: Crop) -> Crop:
