@@ -27,7 +27,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="textrec-") as folder:
         # What is uploaded goes when the page ends. Gradio reads both when it is imported.
         os.environ |= {"GRADIO_TEMP_DIR": folder, "GRADIO_ANALYTICS_ENABLED": "False"}
-        reader = Reader(arguments.model)
+        reader = Reader(arguments.model, arguments.finder)
         try:
             _serve(reader, arguments, Path(folder))
         finally:
@@ -38,6 +38,10 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m app", description="Read handwriting in the browser.")
     parser.add_argument("model", nargs="?", type=Path, help="default: as of `textrec read`")
     parser.add_argument("--corrected", type=Path, default=Path("data/corrected"), help="folder for corrections")
+    parser.add_argument(
+        "--corrected-pages", type=Path, default=Path("data/corrected_pages"), help="folder for corrected pages"
+    )
+    parser.add_argument("--finder", type=Path, help="line finder for whole pages; default: the one brought along")
     parser.add_argument("--port", type=int, default=7860)
     parser.add_argument("--open", action="store_true", help="open a browser")
     return parser.parse_args()
@@ -49,7 +53,8 @@ def _serve(reader: Reader, arguments: argparse.Namespace, folder: Path) -> None:
 
     from app.browser import CSS, THEME, build
 
-    page = build(reader, corrected=arguments.corrected, examples=_examples(reader.card, folder))
+    folders = {"corrected": arguments.corrected, "pages": arguments.corrected_pages}
+    page = build(reader, **folders, examples=_examples(reader.card, folder))
     page.queue(max_size=LONGEST_QUEUE, default_concurrency_limit=1)
     try:
         page.launch(
@@ -64,7 +69,7 @@ def _serve(reader: Reader, arguments: argparse.Namespace, folder: Path) -> None:
             run_history=False,
             footer_links=[],
             theme=THEME,
-            css_paths=[CSS],
+            css_paths=CSS,
             prevent_thread_lock=True,
             quiet=True,
         )

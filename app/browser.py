@@ -10,18 +10,17 @@ from gradio.data_classes import ImageData
 from gradio.themes import Default
 from gradio.utils import get_upload_folder
 from markupsafe import Markup
-from PIL import Image
 
-from app.reader import Read, Reader
-from app.words import card_html, message_html, reading_html
+from app.editor import CSS as EDITOR_CSS
+from app.editor import KEPT, NOTHING, Message, Opened, editor, open_page
+from app.reader import ONE_AT_A_TIME, SECONDS, Read, Reader, first_page, named
+from app.words import card_html, message_html, page_html, reading_html
 from textrec.base.runtime import TextrecError, describe
 from textrec.datasets.corrections import encode, save_correction
-from textrec.pages.pictures import open_pictures
+from textrec.reading.page_reading import PageReading
 
-SECONDS = 30.0  # that a reading may take
 MOST_TEXT = 2000  # characters of a correction
 MOST_NAME = 80  # of a writer's name
-KEPT = 3600  # seconds that an uploaded picture stays
 SKETCH = (640, 160)  # pixels, across and down
 PEN = 4  # pixels
 
@@ -32,7 +31,7 @@ THEME = Default(primary_hue="blue", font=["system-ui", "sans-serif"], font_mono=
     button_primary_background_fill_hover="*primary_800",
     button_primary_background_fill_hover_dark="*primary_800",
 )
-CSS = Path(__file__).with_name("page.css")
+CSS = [Path(__file__).with_name("page.css"), EDITOR_CSS]
 
 EMPTY = message_html("The text will stand here.")
 STATUS = '<div role="status">${value}</div>'
@@ -45,7 +44,7 @@ class Shown(NamedTuple):
     read: Read
 
 
-Outputs = tuple[Markup, str, Shown | None, str]
+Outputs = tuple[Markup, str, Shown | None, str, Any, Opened | None, Message]
 
 
 class Page(gr.Blocks):
@@ -74,22 +73,26 @@ def _paths(value: Any) -> Iterator[Any]:
         yield from _paths([*value.values()])
 
 
-def build(reader: Reader, *, corrected: Path, examples: Mapping[Path, str]) -> gr.Blocks:
-    """Make the page, which reads by `reader` and saves corrections in the folder `corrected`.
+def build(reader: Reader, *, corrected: Path, pages: Path, examples: Mapping[Path, str]) -> gr.Blocks:
+    """Make the page, which reads by `reader` and saves corrections in the folder `corrected`, those of whole pages in
+    `pages`.
 
     examples: pictures with what they are called. They are not saved: models are measured on them.
     """
     lines = "paragraph" if reader.card.paragraphs else "line"
-    measured_on = {encode(_first_page(path))[0] for path in map(str, examples)}
+    subject = "a paragraph" if reader.card.paragraphs else "a line, or of a whole page,"
+    measured_on = {encode(first_page(path))[0] for path in map(str, examples)}
 
     def read(picture: str | None) -> Outputs:
         if picture is None:
-            return EMPTY, "", None, ""
+            return _line(EMPTY)
         try:
             found = reader.read(Path(picture), seconds=SECONDS)
+            if isinstance(found, PageReading):
+                return page_html(found), "", None, "", gr.Column(visible=False), *open_page(found, picture, pages)
         except TextrecError as error:
-            return message_html(f"Not read: {_named(error, picture)}."), "", None, ""
-        return reading_html(found), found.text, Shown(picture, found), ""
+            return _line(message_html(f"Not read: {named(error, picture)}."))
+        return _line(reading_html(found), found.text, Shown(picture, found))
 
     def read_drawing(drawing: dict[str, str] | None) -> Outputs:
         return read(drawing["composite"] if drawing else None)
@@ -98,7 +101,7 @@ def build(reader: Reader, *, corrected: Path, examples: Mapping[Path, str]) -> g
         if shown is None:
             return message_html("Not saved: there is no picture that was read.")
         try:
-            image = _first_page(shown.picture)
+            image = first_page(shown.picture)
             if encode(image)[0] in measured_on:
                 return message_html("Not saved: models are measured on this example, so none may be trained on it.")
             correction = save_correction(
@@ -111,14 +114,14 @@ def build(reader: Reader, *, corrected: Path, examples: Mapping[Path, str]) -> g
                 charset=reader.card.charset,
             )
         except TextrecError as error:
-            return message_html(f"Not saved: {_named(error, shown.picture)}.")
+            return message_html(f"Not saved: {named(error, shown.picture)}.")
         except OSError as error:
             return message_html(f"Not saved: {describe(error)}.")
         return message_html(f"Saved in {corrected} as {correction.id[:12]}…: {correction.text}")
 
     with Page(title="textrec", analytics_enabled=False, delete_cache=(KEPT, KEPT)) as page:
         shown = gr.State(None, time_to_live=KEPT)
-        gr.HTML(Markup("<h1>Handwriting to text</h1><p>Give a picture of one {} of handwriting.</p>").format(lines))
+        gr.HTML(Markup("<h1>Handwriting to text</h1><p>Give a picture of {} of handwriting.</p>").format(subject))
         with gr.Row(equal_height=False):
             with gr.Column():
                 with gr.Tab("Picture"):
@@ -150,33 +153,30 @@ def build(reader: Reader, *, corrected: Path, examples: Mapping[Path, str]) -> g
                     read_button = gr.Button("Read the drawing", variant="primary")
             with gr.Column():
                 reading = gr.HTML(EMPTY, html_template=STATUS, elem_id="reading")
-                text = gr.Textbox(
-                    label="The text, to correct", lines=6 if reader.card.paragraphs else 2, max_length=MOST_TEXT
-                )
-                writer = gr.Textbox(label="Writer, if you like: a name or a number", max_length=MOST_NAME)
-                gr.HTML(message_html(f"Saving keeps the picture and this text on this computer, in {corrected}."))
-                save_button = gr.Button("Save the correction", variant="primary")
-                saved = gr.HTML("", html_template=STATUS, elem_id="saved")
+                with gr.Column() as form:
+                    text = gr.Textbox(
+                        label="The text, to correct", lines=6 if reader.card.paragraphs else 2, max_length=MOST_TEXT
+                    )
+                    writer = gr.Textbox(label="Writer, if you like: a name or a number", max_length=MOST_NAME)
+                    gr.HTML(message_html(f"Saving keeps the picture and this text on this computer, in {corrected}."))
+                    save_button = gr.Button("Save the correction", variant="primary")
+                    saved = gr.HTML("", html_template=STATUS, elem_id="saved")
+        opened, page_editor = editor(reader, folder=pages)
         with gr.Accordion("What reads here, how well, and where it fails", open=False):
             gr.HTML(card_html(reader.card), elem_id="card")
 
-        outputs = [reading, text, shown, saved]
-        one_at_a_time: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "reader"}
+        outputs = [reading, text, shown, saved, form, opened, page_editor]
         hidden: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
-        picture.change(read, picture, outputs, **one_at_a_time, **hidden)
-        read_button.click(read_drawing, drawing, outputs, **one_at_a_time, **hidden)
+        picture.change(read, picture, outputs, **ONE_AT_A_TIME, **hidden)
+        read_button.click(read_drawing, drawing, outputs, **ONE_AT_A_TIME, **hidden)
         save_button.click(save, [shown, text, writer], saved, **hidden)
     return page
 
 
+def _line(reading: Markup, text: str = "", shown: Shown | None = None) -> Outputs:
+    """What is shown of a picture that is no page."""
+    return reading, text, shown, "", gr.Column(visible=True), None, NOTHING
+
+
 def _path(payload: ImageData | None) -> str | None:
     return payload.path if payload else None
-
-
-def _first_page(path: str) -> Image.Image:
-    return next(open_pictures(path)).image
-
-
-def _named(error: TextrecError, picture: str) -> str:
-    """The message, with the picture's name instead of where the server keeps it."""
-    return str(error).replace(picture, Path(picture).name)

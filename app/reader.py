@@ -7,13 +7,23 @@ import signal
 from dataclasses import astuple
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from PIL import Image
 
 from textrec.base.charset import Charset
 from textrec.base.runtime import TextrecError
+from textrec.pages.cutting import cut_line
+from textrec.pages.pictures import open_pictures
+from textrec.reading.page_reading import LineReading, PageReading
 
 if TYPE_CHECKING:
+    from textrec.network.finder import LineFinder
     from textrec.reading.recognizer import Recognizer
+
+SECONDS = 120.0  # that a reading may take: of a page with many lines, on a slow processor
+ONE_AT_A_TIME: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "reader"}  # of Gradio's events that read
 
 
 class Card(NamedTuple):
@@ -48,23 +58,31 @@ class Read(NamedTuple):
     characters: tuple[float, ...]
 
 
+class _Line(NamedTuple):
+    """A line to be read, in pixels of its picture turned by so many quarters, as `np.rot90` does."""
+
+    picture: Path
+    quarters: int
+    line: LineReading
+
+
 class Reader:
     """Reads pictures, one at a time, by the model of a file, the usual one where none is named; `card` describes it.
 
-    Raises TextrecError where the file is no model.
+    finder: a file of a line finder; the usual one where none is named. Raises TextrecError where a file is none such.
     """
 
     card: Card
 
-    def __init__(self, model: Path | None) -> None:
+    def __init__(self, model: Path | None, finder: Path | None = None) -> None:
         """Load the model."""
-        self._model = model
+        self._model, self._finder = model, finder
         self._start()
 
     def _start(self) -> None:
         context = multiprocessing.get_context("spawn")  # one forked from a server would have its locks, held for ever
         self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=_work, args=(self._model, theirs), daemon=True)
+        self._process = context.Process(target=_work, args=(self._model, self._finder, theirs), daemon=True)
         self._process.start()
         theirs.close()  # so that its end is noticed
         try:
@@ -75,13 +93,20 @@ class Reader:
             raise answer
         self.card = answer
 
-    def read(self, picture: Path, *, seconds: float) -> Read:
-        """Read a picture's file, of several pages the first.
+    def read(self, picture: Path, *, seconds: float) -> Read | PageReading:
+        """Read a picture's file, of several pages the first: a line, or what a model of paragraphs reads; else a page.
 
         Raises TextrecError where it cannot be read, or not within so many seconds.
         """
+        return self._ask(picture, seconds)
+
+    def read_line(self, picture: Path, quarters: int, line: LineReading, *, seconds: float) -> Read:
+        """Read a line, in pixels of its picture turned by so many quarters, as `np.rot90` does; errors as of `read`."""
+        return self._ask(_Line(picture, quarters, line), seconds)
+
+    def _ask(self, request: Path | _Line, seconds: float) -> Any:
         try:
-            self._connection.send(picture)
+            self._connection.send(request)
             answer = self._connection.recv() if self._connection.poll(seconds) else None
             problem = f"not read within {seconds:g} seconds; cut the picture into parts"
         except (EOFError, OSError):
@@ -102,28 +127,56 @@ class Reader:
         self._process.join()
 
 
+def first_page(path: str | Path) -> Image.Image:
+    """The picture of a file, of several pages the first: mode L, upright by its EXIF."""
+    return next(open_pictures(path)).image
+
+
+def named(error: TextrecError, picture: str) -> str:
+    """The message, with the picture's name instead of where the server keeps it."""
+    return str(error).replace(picture, Path(picture).name)
+
+
 # ---- in the other process ----
 
 
-def _work(model: Path | None, connection: Connection) -> None:
-    """Send the card, then for each path that comes a Read; a TextrecError instead where there is none."""
-    from textrec.reading.recognizer import Recognizer, usual_model
+def _work(model: Path | None, finder: Path | None, connection: Connection) -> None:
+    """Send the card, then what was read for each request that comes; a TextrecError instead where there is none."""
+    from textrec.network.finder import LineFinder
+    from textrec.reading.recognizer import Recognizer, boxed_finder, usual_model
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is for the page to end
     try:
         model = usual_model() if model is None else model
         recognizer = Recognizer.load(model)
+        lines = LineFinder.load(finder) if finder else boxed_finder()
         connection.send(_describe(recognizer, model))
     except TextrecError as error:
         connection.send(error)
         return
     with contextlib.suppress(EOFError):  # the page is no more
-        while picture := connection.recv():
+        while request := connection.recv():
             try:
-                [reading] = recognizer.read([picture])
-                connection.send(Read(*astuple(reading)))
+                connection.send(_answer(request, recognizer, lines))
             except TextrecError as error:
                 connection.send(error)
+
+
+def _answer(request: Path | _Line, recognizer: "Recognizer", finder: "LineFinder") -> Read | PageReading:
+    from textrec.reading.pages import read_way
+
+    if isinstance(request, _Line):
+        picture = np.asarray(first_page(request.picture))
+        upright = np.ascontiguousarray(np.rot90(picture, request.quarters))
+        crop = recognizer.crop_line(cut_line(upright, request.line.outline, request.line.baseline))
+        [reading] = recognizer.read_prepared([crop])
+    else:
+        way, whole = recognizer.look(first_page(request), finder)
+        readings = recognizer.read_prepared(way.crops)
+        if not whole:
+            return read_way(way, iter(readings))
+        [reading] = readings
+    return Read(*astuple(reading))
 
 
 def _describe(recognizer: "Recognizer", model: Path) -> Card:

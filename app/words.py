@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from app.reader import Card, Read
 from textrec.base.runtime import read_json
+from textrec.reading.page_reading import PageReading
 from textrec.reports.errors_page import DOUBTS, SIGNS, doubt
 
 MOST_DOUBTFUL = 6  # characters named below a reading
@@ -48,6 +49,16 @@ def _doubts(read: Read) -> Markup:
     )
 
 
+def page_html(page: PageReading) -> Markup:
+    """How many lines a page has, and what its confidence means."""
+    if not page.lines:
+        return message_html("A page in which no line was found; draw its lines below.")
+    turned = " It lay on its side or head, and is shown upright." if page.turned else ""
+    return message_html(f"A page of {len(page.lines)} lines, to correct below.{turned}") + message_html(
+        confidence_words(page.confidence)
+    )
+
+
 def confidence_words(confidence: float) -> str:
     """A confidence, the share of the text that is right, in words and figures."""
     figures = f"Confidence {confidence:.0%}"
@@ -67,7 +78,7 @@ def card_html(card: Card) -> Markup:
         "file": f"{card.path}, {card.size / 1e6:.1f} MB",
         "SHA-256": card.sha256,
         "network": f"{network}; {card.parameters:,} parameters",
-        "reads": "paragraphs of several lines" if several else "one line at a time",
+        "reads": "paragraphs of several lines" if several else "a line or a page, line by line",
         "characters": Markup("<code>{}</code>{}").format(characters, " and the line break" if several else ""),
         "longest text": f"{card.max_length} characters",
         "largest image": f"{card.max_width} x {card.max_height} pixels, at {card.line_height} pixels a line",
@@ -82,9 +93,9 @@ def card_html(card: Card) -> Markup:
                 "pictures like those of the training; on others they may promise too much."
             ),
             message_html(
-                f"It reads {'a paragraph' if several else 'one line'} of handwriting, in the characters above; others "
-                "come out as the nearest of these. It is not made for print, tables or text that is crossed out or "
-                "stands upside down. It makes more errors on hands and pens that are unlike those of its training."
+                f"It reads {'a paragraph' if several else 'a line or a page'} of handwriting, in the characters above; "
+                "others come out as the nearest of these. It is not made for print, tables or text that is crossed "
+                "out. It makes more errors on hands and pens that are unlike those of its training."
             ),
         ]
     )

@@ -5,18 +5,13 @@ import hashlib
 import json
 import multiprocessing
 import os
-import secrets
-import shutil
-import signal
-import socket
 import subprocess
 import sys
-import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,36 +20,21 @@ from markupsafe import Markup
 from networks import CHARSET, recognizer
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 from repository import ROOT
+from served_app import Site, ask, chromium, opened, playwright, served, upload, wait_for_text
 
+from app import words
+from app.reader import Read, Reader
 from textrec.base.records import SPLITS, Sample
 from textrec.base.runtime import TextrecError, write_json
 from textrec.datasets.corrections import encode, read_corrections
 from textrec.datasets.samples import write_samples
 from textrec.reading.recognizer import BOXED
 
-pytest.importorskip("gradio", reason="the page needs the extra 'app'")
-playwright = pytest.importorskip("playwright.sync_api", reason="driving a browser needs playwright")
-
-from app import words  # noqa: E402
-from app.reader import Read, Reader  # noqa: E402
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-QUIET = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
-SECONDS = 30_000  # milliseconds that a browser waits
-
 
 def written(text: str) -> Image.Image:
     image = Image.new("L", (90, 70), 255)
     ImageDraw.Draw(image).multiline_text((15, 5), text, fill=0, font=ImageFont.load_default(22))
     return image
-
-
-class Site(NamedTuple):
-    """A served page: its address, the folder that it runs in, and the connections that it tried to make elsewhere."""
-
-    address: str
-    folder: Path
-    calls: list[bytes]
 
 
 @pytest.fixture(scope="module")
@@ -77,98 +57,28 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@contextlib.contextmanager
-def eavesdropper() -> Iterator[tuple[str, list[bytes]]]:
-    """The address of a proxy that lets nothing through, and what it was asked for."""
-    calls: list[bytes] = []
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def listen() -> None:
-            with contextlib.suppress(OSError):
-                while True:
-                    connection, _ = server.accept()
-                    with connection:
-                        calls.append(connection.recv(1000))
-
-        thread = threading.Thread(target=listen)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.getsockname()[1]}", calls
-        finally:
-            server.shutdown(socket.SHUT_RDWR)
-            thread.join()
-
-
 @pytest.fixture(scope="module")
 def site(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    temporary = tmp_path_factory.mktemp("temporary")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    with eavesdropper() as (proxy, calls):
-        proxies = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy"), proxy)
-        environment = (
-            os.environ
-            | proxies
-            | {"NO_PROXY": "127.0.0.1,localhost", "PYTHONPATH": str(ROOT), "TMPDIR": str(temporary)}
-        )
-        command = [sys.executable, "-u", "-m", "app", "--port", str(port)]
-        with subprocess.Popen(
-            command, cwd=project, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
-        ) as server:
-            try:
-                assert server.stdout
-                assert f"http://127.0.0.1:{port}/ is open" in server.stdout.readline()
-                yield Site(f"http://127.0.0.1:{port}/", project, calls)
-            finally:
-                os.killpg(server.pid, signal.SIGTERM)  # as `timeout` and service managers do
-                try:
-                    assert server.wait(20) == 143
-                finally:
-                    server.kill()
-                assert not list(temporary.iterdir())  # what was uploaded
+    with served(project, tmp_path_factory.mktemp("temporary")) as site:
+        yield site
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[playwright.Browser]:
-    if CHROMIUM is None:
-        pytest.skip("there is no chromium on PATH")
-    with playwright.sync_playwright() as engine:
-        browser = engine.chromium.launch(executable_path=CHROMIUM, args=[*QUIET, "--no-first-run"])
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
 def page(browser: playwright.Browser, site: Site) -> Iterator[playwright.Page]:
-    """The open page; whatever a test does, nothing may be asked from elsewhere, nor a script fail."""
-    page = browser.new_page(viewport={"width": 390, "height": 800})
-    page.set_default_timeout(SECONDS)
-    asked: list[str] = []
-    failed: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("pageerror", lambda error: failed.append(str(error)))
-    page.goto(site.address)
-    page.get_by_label("The text, to correct").wait_for()
-    yield page
-    page.close()
-    assert len(asked) > 10
-    assert [url for url in asked if not url.startswith((site.address, "data:", "blob:" + site.address))] == []
-    assert failed == []
-    assert site.calls == []
+    with opened(browser, site) as page:
+        yield page
 
 
 def picture(path: Path) -> Path:
     image = written("a b")
     ImageOps.colorize(image, "navy", "white").save(path)
     return path
-
-
-def upload(page: playwright.Page, path: Path) -> None:
-    page.locator("input[type=file]").first.set_input_files(path)
-
-
-def wait_for_text(page: playwright.Page, place: str, text: str) -> None:
-    page.locator(place).get_by_text(text).first.wait_for()
 
 
 def test_a_picture_is_read_corrected_and_saved(site: Site, page: playwright.Page, tmp_path: Path) -> None:
@@ -277,17 +187,6 @@ def test_no_file_outside_the_page_can_be_asked_for(site: Site, path: str) -> Non
             urllib.request.urlopen(f"{site.address}{kind}{path.format(folder=site.folder)}", timeout=20)  # noqa: S310
         with refused.value:
             assert refused.value.code in {403, 404}
-
-
-def ask(site: Site, event: str, *inputs: object, place: int = 0) -> str:
-    """What the page answers to one who goes around it: to the event of a kind, of several the one in that place."""
-    config = requests.get(f"{site.address}config", timeout=20).json()
-    assert not config["analytics_enabled"]
-    found = [one["id"] for one in config["dependencies"] if one["targets"][0][1] == event]
-    session = secrets.token_hex(8)
-    body = {"data": inputs, "fn_index": found[place], "session_hash": session}
-    requests.post(f"{site.address}gradio_api/queue/join", json=body, timeout=20).raise_for_status()
-    return requests.get(f"{site.address}gradio_api/queue/data", params={"session_hash": session}, timeout=20).text
 
 
 MARK = {"meta": {"_type": "gradio.FileData"}}
