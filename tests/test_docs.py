@@ -21,7 +21,7 @@ from dvc.utils.hydra import apply_overrides
 from PIL import Image
 from projects import KINDS, DriveProject, Project
 from repository import ROOT
-from text_images import line
+from text_images import WORDS, line, text_image
 from xml_pages import PAGE_SOURCE
 
 from textrec.archives.sources import DataParams
@@ -166,15 +166,18 @@ def write_tools(folder: Path) -> None:
 
 def write_inputs(folder: Path) -> None:
     """The pictures and archives that documents name, as files that git does not see."""
-    for name in ("scans", "more", "archives"):
+    for name in ("scans", "lines", "more", "archives"):
         (folder / name).mkdir()
-    line("the lazy dog").save(folder / "letter.jpg")
+    text_image(WORDS).save(folder / "letter.jpg")
+    line("the lazy dog").save(folder / "line.jpg")
+    line("a line").save(folder / "lines/one.png")
     line("a cat").save(folder / "scans/one.png")
     line("a dog").save(folder / "scans/two.jpg")
     line("a fox").save(folder / "more/three.tiff")
     Image.new("L", (200, 100), 220).save(folder / "scan.png")
     (folder / "page.xml").write_text(PAGE_SOURCE)
-    names = ["scans", "more", "archives", "letter.jpg", "scan.png", "page.xml", "google_drive_credentials.json"]
+    names = ["scans", "lines", "more", "archives", "read", "drawn", "letter.jpg", "line.jpg", "scan.png", "page.xml"]
+    names.append("google_drive_credentials.json")
     with (folder / ".git/info/exclude").open("a") as file:
         file.writelines(f"/{name}\n" for name in names)
 
