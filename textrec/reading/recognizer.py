@@ -31,7 +31,7 @@ INSTALLED, CLONED = PACKAGE / "box", PACKAGE.parent / "models"
 BOX = INSTALLED if INSTALLED.exists() else CLONED  # the models that textrec brings along
 BOXED, BOXED_FINDER = BOX / "latin.ckpt", BOX / "pages.ckpt"
 Kind = Literal["line", "page"]
-STRIP = 2.0  # times as wide as high: rather a line than a page
+STRIP, SMALL = 2.0, 200  # times as wide as high, or pixels: rather a line than a page
 WORTHWHILE = 8  # lines a batch: of smaller ones Python, which does one thing at a time, takes most of the time
 BLANK = Reading("", 0.0, ())  # of a picture without ink, with a line that is turned, or in which nothing was found
 
@@ -143,8 +143,9 @@ class Recognizer(TrainedModel):
         if self.paragraphs or kind == "line":
             return whole(image.size, self.crop(image)), True
         way = self.find_lines(image, finder)
-        # Where nothing was found in a strip there may be a letter or two.
-        one = is_one_line(way.page) or (not way.page.lines and image.width > STRIP * image.height)
+        # Where nothing was found in a strip, or in what is too small for a page, there may be a letter or two.
+        short = image.width > STRIP * image.height or max(image.size) < SMALL
+        one = is_one_line(way.page) or (short and not way.page.lines)
         if kind == "page" or not one:
             return way, False
         crop = prepare(image, line_height=self.model.line_height, paragraph=False)

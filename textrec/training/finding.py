@@ -70,8 +70,8 @@ class RandomViews(IterableDataset[Views]):
     def _batch(self, number: int) -> Views:
         random = np.random.default_rng((self._params.seed, self._epoch, number))
         pages = random.integers(len(self._layouts), size=(self._params.batch_size, 2)).tolist()
-        pairs = ([self._layouts[page] for page in pair] for pair in pages)
-        views = [view(*pair, random, size=self._params.size) for pair in pairs]
+        pairs = ((self._layouts[one], self._layouts[other]) for one, other in pages)
+        views = [view(one, other, random, size=self._params.size) for one, other in pairs]
         images, *maps = (
             torch.from_numpy(np.stack(part)) for part in zip(*((one.image, *one.maps) for one in views), strict=True)
         )

@@ -110,15 +110,14 @@ def _add_notes(image: np.ndarray, ribbons: list[np.ndarray], other: Layout, rand
         paper = max(float(np.percentile(part, 80)), 1.0)
         ink = np.where(covered(outline - corner, part.shape), np.minimum(part / paper, 1.0), 1.0)  # pyright: ignore
         upright = random.random() < UPRIGHT
-        ink = ndimage.zoom(ink if upright else np.rot90(ink), scale, order=1)
-        if max(ink.shape) >= size:
+        ink = np.asarray(ndimage.zoom(ink if upright else np.rot90(ink), scale, order=1))
+        height, width = ink.shape
+        if max(height, width) >= size:
             continue
         for _ in range(TRIES):
-            y, x = (int(random.integers(size - side)) for side in ink.shape)
-            place = np.s_[
-                y // SHRUNK : (y + ink.shape[0]) // SHRUNK + 1, x // SHRUNK : (x + ink.shape[1]) // SHRUNK + 1
-            ]
-            under = image[y : y + ink.shape[0], x : x + ink.shape[1]]
+            y, x = (int(random.integers(size - side)) for side in (height, width))
+            place = np.s_[y // SHRUNK : (y + height) // SHRUNK + 1, x // SHRUNK : (x + width) // SHRUNK + 1]
+            under = image[y : y + height, x : x + width]
             if not taken[place].any() and under.mean() > LIGHT:
                 under *= ink
                 taken[place] = True
