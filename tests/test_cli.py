@@ -18,11 +18,10 @@ from typing import Any
 import pytest
 import torch
 from commands import Run
-from networks import recognizer
+from networks import line_recognizer, recognizer
 from PIL import ExifTags, Image
 from text_images import line, text_image
 
-from textrec.base.charset import Charset
 from textrec.network.trained import Reading
 from textrec.pages.pictures import SUFFIXES, Picture, open_pictures
 from textrec.reading import sheets
@@ -53,8 +52,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def lines_model(tmp_path: Path) -> Path:
     """One whose charset has no newline."""
-    built = recognizer(max_width=1200)
-    Recognizer(built.model, Charset("abcd e"), built.calibration).save(tmp_path / "lines.ckpt")
+    line_recognizer(max_width=1200).save(tmp_path / "lines.ckpt")
     return tmp_path / "lines.ckpt"
 
 

@@ -12,13 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from commands import Run
-from networks import recognizer
+from networks import line_recognizer, recognizer
 from PIL import Image
 from text_images import WORDS, text_image
 
-from textrec.base.charset import Charset
 from textrec.pages.page_alto import read_page
-from textrec.reading.recognizer import Recognizer
 
 LINES = 3
 REGIONS = """<?xml version="1.0" encoding="UTF-8"?>
@@ -33,8 +31,7 @@ REGIONS = """<?xml version="1.0" encoding="UTF-8"?>
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("model") / "lines.ckpt"
-    built = recognizer(max_width=1200)
-    Recognizer(built.model, Charset("abcd e"), built.calibration).save(path)
+    line_recognizer(max_width=1200).save(path)
     return path
 
 

@@ -52,6 +52,12 @@ def recognizer(seed: int = 0, **changes: object) -> Recognizer:
     return built
 
 
+def line_recognizer(**changes: object) -> Recognizer:
+    """The same for single lines: its charset has no newline."""
+    built = recognizer(**changes)
+    return Recognizer(built.model, Charset("abcd e"), built.calibration)
+
+
 def model(seed: int = 0, **changes: object) -> ResNetTransformer:
     """An untrained network whose texts depend on the image, each head writing the tokens that it may."""
     built = recognizer(seed, **changes).model

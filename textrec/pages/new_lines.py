@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import Self
-from xml.sax.saxutils import escape, quoteattr
+from xml.sax.saxutils import quoteattr
 
 import numpy as np
 
+from textrec.pages.text_edits import is_old, new_equiv
 from textrec.pages.xml_edit import Edit, Element, XmlFile, plain
 
 BEFORE = ("AlternativeImage", "Coords", "UserDefined", "Labels", "Roles", "Shape")  # what stands in front of lines
@@ -45,21 +46,17 @@ def new_lines(xml: XmlFile, found: Mapping[Element, Sequence[NewLine]]) -> list[
 
 
 def _page_line(region: Element, name: str, line: NewLine, own: str, step: str) -> str:
-    old = region.namespace.rpartition("/")[2] < "2013"  # coordinates were elements, and there was no @conf
     p, inner = region.prefix, own + step
 
     def points(tag: str, values: np.ndarray) -> str:
         pairs = values.round().astype(int).tolist()
-        if old:
+        if is_old(region):
             return f"<{p}{tag}>" + "".join(f'<{p}Point x="{x}" y="{y}"/>' for x, y in pairs) + f"</{p}{tag}>"
         return f'<{p}{tag} points="{" ".join(f"{x},{y}" for x, y in pairs)}"/>'
 
     parts = [points("Coords", line.outline), points("Baseline", line.baseline)]
     if line.text is not None:
-        text = escape(plain(line.text))
-        both = "".join(f"<{p}{tag}>{text}</{p}{tag}>" for tag in ("PlainText", "Unicode")[not old :])
-        conf = "" if old else f' conf="{line.confidence:.4f}"'
-        parts.append(f"<{p}TextEquiv{conf}>{both}</{p}TextEquiv>")
+        parts.append(new_equiv(region, plain(line.text), line.confidence, outer="", inner=""))
     return f"<{p}TextLine id={quoteattr(name)}>{''.join(inner + part for part in parts)}{own}</{p}TextLine>"
 
 

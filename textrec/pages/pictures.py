@@ -1,6 +1,7 @@
 """Pictures of handwriting as people have them: files of all kinds in, grey images out."""
 
 import contextlib
+import itertools
 import math
 import threading
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ SUFFIXES = {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".jp2", ".tif", ".tiff", "
 SUFFIXES |= {".pgm", ".ppm", ".pdf", ".heic", ".heif"}
 MOST_PIXELS = 80_000_000  # of a picture: an A3 page at 600 dpi has 70 million; below Pillow's own limit
 PDF, PDF_DPI = b"%PDF-", 300  # as IAM's scans
+TIFF = {b"II", b"MM"}  # how it begins
 PDFIUM = threading.Lock()  # which is for one thread at a time
 HEIC = {b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"}  # brands, ISO/IEC 23008-12
 
@@ -75,12 +77,14 @@ def _take_heic(path: Path) -> None:
 def count_pages(path: str | Path) -> int | None:
     """How many pages a file has; None where that can be but one, and where it cannot be read."""
     with contextlib.suppress(Exception), Path(path).open("rb") as file:
-        if PDF in file.read(1024):
+        head = file.read(1024)
+        if PDF in head:
             with _open_pdf(Path(path)) as document:
                 return len(document)
-        file.seek(0)
-        with Image.open(file) as image:
-            return _frames(image)
+        if head[:2] in TIFF:
+            file.seek(0)
+            with Image.open(file) as image:
+                return _frames(image)
     return None
 
 
@@ -103,10 +107,10 @@ def _image_pages(path: Path, start: int) -> Iterator[tuple[int | None, Image.Ima
 
 
 def _pdf_pages(path: Path, start: int) -> Iterator[tuple[int, Image.Image, bool]]:
-    with _open_pdf(path) as document:
-        count = len(document)
-    for index in range(start - 1, count):
+    for index in itertools.count(start - 1):
         with _open_pdf(path) as document:
+            if index >= len(document):
+                return
             page, scale = document[index], PDF_DPI / 72
             if page.get_width() * page.get_height() * scale**2 > MOST_PIXELS:
                 raise Image.DecompressionBombError

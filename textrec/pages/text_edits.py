@@ -69,16 +69,26 @@ def write_alto_line(xml: XmlFile, line: Element, text: str, confidence: float) -
 def _write_equiv(xml: XmlFile, parent: Element, text: str, confidence: float) -> list[Edit]:
     """Set the main text of a TextLine or TextRegion. Before 2013 there is no @conf, but PlainText is a must."""
     equiv = main_equiv(parent)
-    old = parent.namespace.rpartition("/")[2] < "2013"
+    old = is_old(parent)
     if equiv and equiv.first("Unicode"):
         conf = [] if old else [xml.set_attribute(equiv, "conf", f"{confidence:.4f}")]
         return [*conf, *(xml.set_text(child, text) for child in equiv.all("PlainText", "Unicode"))]
-    prefix, outer = parent.prefix, xml.child_indent(parent)
-    inner = outer + outer.removeprefix(xml.indent(parent))
-    texts = [f"{inner}<{prefix}{name}>{escape(text)}</{prefix}{name}>" for name in ("PlainText", "Unicode")[not old :]]
-    conf = "" if old else f' conf="{confidence:.4f}"'
-    new = f"<{prefix}TextEquiv{conf}>{''.join(texts)}{outer}</{prefix}TextEquiv>"
+    outer = xml.child_indent(parent)
+    new = new_equiv(parent, text, confidence, outer=outer, inner=outer + outer.removeprefix(xml.indent(parent)))
     if equiv:  # without Unicode, which no schema allows
         return [(equiv.start, equiv.end, new)]
     *_, before = parent.all("AlternativeImage", "Coords", "Baseline", "Word")
     return [xml.insert(parent, new, after=before)]
+
+
+def is_old(element: Element) -> bool:
+    """Whether an element is of PAGE before 2013: coordinates were elements, PlainText a must, @conf was not there."""
+    return element.namespace.rpartition("/")[2] < "2013"
+
+
+def new_equiv(like: Element, text: str, confidence: float, *, outer: str, inner: str) -> str:
+    """A TextEquiv in the namespace of `like`; outer, inner: what stands before its end tag, and before its children."""
+    prefix, old = like.prefix, is_old(like)
+    texts = [f"{inner}<{prefix}{name}>{escape(text)}</{prefix}{name}>" for name in ("PlainText", "Unicode")[not old :]]
+    conf = "" if old else f' conf="{confidence:.4f}"'
+    return f"<{prefix}TextEquiv{conf}>{''.join(texts)}{outer}</{prefix}TextEquiv>"
