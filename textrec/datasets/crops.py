@@ -11,10 +11,8 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from pydantic import Field
 
 from textrec.archives.raw import read_form_image
-from textrec.base.params import Params
 from textrec.base.records import Box, Form, Line, Sample, parse_form, read_records
 from textrec.base.runtime import parallel_map
 from textrec.pages.cutting import Bounds, resample
@@ -23,12 +21,6 @@ from textrec.pages.text_area import line_rows
 # In pixels of IAM's scans (300 dpi), found by the makers of the course "Full Stack Deep Learning" by looking at forms.
 MAX_HEIGHT = 120  # of a line: a box that reaches lower (an f that runs into the next line) counts no further
 PADDING = 16  # around a line
-
-
-class CropParams(Params):
-    """How lines and paragraphs are cut."""
-
-    line_height: int = Field(ge=8, le=256)  # pixels a line of text
 
 
 def line_regions(form: Form) -> list[Box]:

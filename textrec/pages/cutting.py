@@ -7,10 +7,19 @@ from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageOps
+from pydantic import Field
 from scipy import ndimage
 from scipy.spatial import KDTree
 
+from textrec.base.params import Params
+
 Bounds = tuple[float, float, float, float]  # left, top, right, bottom in pixels of the stored image
+
+
+class CropParams(Params):
+    """How lines and paragraphs are cut."""
+
+    line_height: int = Field(ge=8, le=256)  # pixels a line of text
 
 
 BODY = 0.2  # of a line's ink is above its body, and as much below: tails, dots, bits of neighbours
