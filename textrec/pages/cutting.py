@@ -23,7 +23,7 @@ class CropParams(Params):
 
 
 BODY = 0.2  # of a line's ink is above its body, and as much below: tails, dots, bits of neighbours
-TAILS = 1.7  # heights of the body that are left above it and below
+TAILS = 1.5  # heights of the body that are left above it and below
 FAR = 0.02  # of the ink above, and below, may be cut off; so little in a line of text, but not in rows of dashes
 
 
