@@ -13,10 +13,10 @@ import numpy as np
 from PIL import Image
 
 from textrec.base.charset import Charset
-from textrec.base.memory import bound_memory, give_back
 from textrec.base.runtime import TextrecError
 from textrec.pages.cutting import cut_line
 from textrec.pages.pictures import open_pictures
+from textrec.reading.memory import bound_memory, give_back
 from textrec.reading.page_reading import LineReading, PageReading
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from textrec.base.memory import bound_memory, give_back
 from textrec.base.runtime import TextrecError, fail, run
 from textrec.reading.files import pages_of, paths, targets
+from textrec.reading.memory import bound_memory, give_back
 from textrec.reading.outputs import FILES, STREAMS, Files, draw
 from textrec.reading.sheets import Sheet, open_sheets, out_of_memory, outcome, unforeseen, write_xml, writing
 
