@@ -16,6 +16,7 @@ from textrec.base.charset import Charset
 from textrec.base.runtime import TextrecError
 from textrec.pages.cutting import cut_line
 from textrec.pages.pictures import open_pictures
+from textrec.reading.memory import bound_memory, give_back
 from textrec.reading.page_reading import LineReading, PageReading
 
 if TYPE_CHECKING:
@@ -146,6 +147,7 @@ def _work(model: Path | None, finder: Path | None, connection: Connection) -> No
     from textrec.reading.recognizer import Recognizer, boxed_finder, usual_model
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is for the page to end
+    bound_memory()
     try:
         model = usual_model() if model is None else model
         recognizer = Recognizer.load(model)
@@ -160,6 +162,7 @@ def _work(model: Path | None, finder: Path | None, connection: Connection) -> No
                 connection.send(_answer(request, recognizer, lines))
             except TextrecError as error:
                 connection.send(error)
+            give_back()
 
 
 def _answer(request: Path | _Line, recognizer: "Recognizer", finder: "LineFinder") -> Read | PageReading:

@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from textrec.base.runtime import TextrecError, fail, run
 from textrec.reading.files import pages_of, paths, targets
+from textrec.reading.memory import bound_memory, give_back
 from textrec.reading.outputs import FILES, STREAMS, Files, draw
 from textrec.reading.sheets import Sheet, open_sheets, out_of_memory, outcome, unforeseen, write_xml, writing
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:  # torch takes seconds to import, in which a wrong option or C
 
 USUAL = "models/model.ckpt if it learned from more than the sample, else the one that textrec brings along"
 ONNX = "models/model.onnx"
-WINDOW = 16  # batches: so many crops are in memory at once, twice, and sorted by size
+WINDOW = 8  # batches: so many crops are in memory at once, and sorted by size
 
 
 def read_images(args: argparse.Namespace) -> int:
@@ -39,6 +40,7 @@ def read_images(args: argparse.Namespace) -> int:
     rest is read.
     """
     _have_stdout()
+    bound_memory()
     if args.out in FILES and not args.to:
         raise TextrecError(f"--out {args.out} makes files; say in which folder by --to FOLDER")
     recognizer = _load(args)
@@ -70,6 +72,7 @@ def read_images(args: argparse.Namespace) -> int:
                 if sheet.path in drawn:
                     _written(counts, partial(draw, sheet, drawn[sheet.path]))
             sys.stdout.flush()
+            give_back()
         if files:
             _written(counts, files.close)
     empty = f", {counts['empty']} without text" if counts["empty"] else ""

@@ -8,7 +8,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import groupby, islice
 from pathlib import Path
@@ -104,23 +104,17 @@ def open_sheets(
     kind: "Kind | None",
     size: int,
 ) -> Iterator[list[Sheet]]:
-    """Open pages of files, some together: the next are opened while those are read.
+    """Open pages of files, some together, on all cores; they are to be read before the next are opened.
 
-    size: lines of as many as are together, about: pages have many, and memory holds them all.
+    Both at once would be no faster, and take twice the memory. size: lines of as many as are together, about.
     """
     import torch
 
     count = FIRST
     # Each by one thread of torch: they are as many as there are cores.
     with ThreadPoolExecutor(usable_cores(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
-
-        def ahead() -> list[Future[Sheet]]:
-            return [pool.submit(open_sheet, *page, recognizer, finder, kind) for page in islice(pages, count)]
-
-        waiting = ahead()
-        while waiting:
-            window, waiting = waiting, ahead()
-            sheets = [future.result() for future in window]
+        while some := list(islice(pages, count)):
+            sheets = list(pool.map(lambda page: open_sheet(*page, recognizer, finder, kind), some))
             crops = sum(len(sheet.crops) for sheet in sheets)
             count = max(FIRST, min(GROWTH * count, MOST, size * len(sheets) // max(crops, 1)))
             yield sheets
