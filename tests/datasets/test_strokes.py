@@ -215,8 +215,8 @@ def test_letters_stand_in_the_middle_as_large_as_any_and_keep_their_proportion(h
         assert 0.33 * height < height - 1 - rows(image)[-1] < 0.41 * height
         assert image.max() > 100
         widths.append(image.shape[1] / height)
-    # 29 * 40 wide and 60 high, the body of a line of 4 such heights; stretched, and with margins.
-    assert 29 * 40 / 60 / 4 < min(widths) < max(widths) < 29 * 40 / 60 / 4 * 1.25 + 0.3
+    # 29 * 40 wide and 60 high, the body of a line of 3.6 such heights; stretched, and with margins.
+    assert 29 * 40 / 60 / 3.6 < min(widths) < max(widths) < 29 * 40 / 60 / 3.6 * 1.25 + 0.3
     assert max(widths) > 1.1 * min(widths)
 
 

@@ -147,7 +147,7 @@ def test_letters_are_as_large_whatever_reaches_above_and_below() -> None:
         top, bottom = rows_of_line(changed)
         assert (bottom - top) == pytest.approx(plain[1] - plain[0], rel=0.1)
         assert (bottom + top) == pytest.approx(plain[1] + plain[0], rel=0.1)
-    assert plain == pytest.approx((100 - 12 * 4, 100 + 12 * 4))
+    assert plain == pytest.approx((100 - 12 * 3.6, 100 + 12 * 3.6))
 
 
 def test_rows_of_dashes_do_not_cut_off_letters() -> None:

@@ -113,8 +113,12 @@ def open_sheets(
     count = FIRST
     # Each by one thread of torch: they are as many as there are cores.
     with ThreadPoolExecutor(usable_cores(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
+
+        def opened(page: tuple[str, int | None]) -> Sheet:
+            return open_sheet(*page, recognizer, finder, kind)
+
         while some := list(islice(pages, count)):
-            sheets = list(pool.map(lambda page: open_sheet(*page, recognizer, finder, kind), some))
+            sheets = list(pool.map(opened, some))
             crops = sum(len(sheet.crops) for sheet in sheets)
             count = max(FIRST, min(GROWTH * count, MOST, size * len(sheets) // max(crops, 1)))
             yield sheets
