@@ -13,7 +13,7 @@ from gradio.processing_utils import save_pil_to_cache
 from gradio.utils import get_upload_folder
 from PIL import Image
 
-from app.pages import FORMATS, MOST_TEXT, edited_page, exported, save_page, sent_lines, turned_page
+from app.pages import FORMATS, MOST_TEXT, edited_page, exported, save_page, sent_lines
 from app.reader import ONE_AT_A_TIME, SECONDS, Reader, first_page, named
 from app.words import MOST_DOUBTFUL
 from textrec.base.runtime import TextrecError, describe
@@ -51,7 +51,7 @@ class Opened(NamedTuple):
 
 def open_page(found: PageReading, picture: str, folder: Path) -> tuple[Opened, Message]:
     """What was read of a picture's file, to be edited; `folder` is where it will be kept."""
-    page = turned_page(found, found.turned)
+    page = found.rotated(found.turned)
     opened = Opened(next(_numbers), picture, found.turned, page.size)
     shown = opened.image
     shown.thumbnail((LARGEST, LARGEST))
@@ -97,7 +97,7 @@ def editor(reader: Reader, *, folder: Path) -> tuple[gr.State, gr.HTML]:
 
     def export(opened: Opened, page: PageReading, form: Any) -> Message:
         number = next(open_pictures(opened.picture)).page
-        name, content = exported(turned_page(page, -opened.turned), form, Path(opened.picture), number)
+        name, content = exported(page.rotated(-opened.turned), form, Path(opened.picture), number)
         text = base64.b64encode(content).decode()
         return {"kind": "file", "said": f"Exported as {name}.", "name": name, "content": text}
 

@@ -2,7 +2,6 @@
 
 import json
 import tempfile
-from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any
@@ -97,22 +96,6 @@ def _reading(line: _Line, size: tuple[int, int]) -> LineReading:
             f"{line.id} has {len(line.text)} characters and {len(line.characters)} probabilities of them"
         )
     return LineReading(line.id, outline, baseline, line.text, line.confidence, tuple(line.characters))
-
-
-def turned_page(page: PageReading, quarters: int) -> PageReading:
-    """The page as it lies once its picture is turned by so many quarters against the clock, as `np.rot90` does."""
-    for _ in range(quarters % 4):
-        width, height = page.size
-
-        def turned(points: np.ndarray, width: int = width) -> np.ndarray:
-            return np.column_stack([points[:, 1], width - points[:, 0]])
-
-        blocks = [
-            [replace(line, outline=turned(line.outline), baseline=turned(line.baseline)) for line in block]
-            for block in page.blocks
-        ]
-        page = PageReading((height, width), (page.turned - 1) % 4, blocks)
-    return page
 
 
 def save_page(folder: Path, image: Image.Image, page: PageReading) -> Path:

@@ -22,7 +22,7 @@ from served_app import Site, ask, chromium, opened, playwright, served, upload, 
 from small_pages import line_recognizer, page, small_finder
 from text_images import WORDS
 
-from app.pages import FORMATS, MOST_POINTS, MOST_TEXT, edited_page, save_page, sent_lines, turned_page
+from app.pages import FORMATS, MOST_POINTS, MOST_TEXT, edited_page, save_page, sent_lines
 from app.reader import Read, Reader
 from textrec.base.params import load
 from textrec.base.runtime import TextrecError
@@ -312,13 +312,13 @@ def reading(width: int, height: int) -> PageReading:
 def test_a_page_turns_as_its_picture_does(quarters: int) -> None:
     picture = np.zeros((30, 60), np.uint8)
     picture[5:15, 10:40] = 1
-    turned = turned_page(reading(60, 30), quarters)
+    turned = reading(60, 30).rotated(quarters)
     rows, columns = np.nonzero(np.rot90(picture, quarters))
     box = np.array([[columns.min(), rows.min()], [columns.max() + 1, rows.max() + 1]])
     [line] = turned.lines
     assert np.array_equal([line.outline.min(axis=0), line.outline.max(axis=0)], box)
     assert turned.size == np.rot90(picture, quarters).shape[::-1]
-    back = turned_page(turned, -quarters)
+    back = turned.rotated(-quarters)
     assert (back.size, back.turned) == ((60, 30), 0)
     assert np.array_equal(back.lines[0].baseline, reading(60, 30).lines[0].baseline)
 

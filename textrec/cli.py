@@ -82,7 +82,7 @@ def read_images(args: argparse.Namespace) -> int:
     return 1 if counts["failed"] else 0
 
 
-def _count(sheet: Sheet, least: float, counts: "Counter[str]") -> None:
+def _count(sheet: Sheet, least: float, counts: Counter[str]) -> None:
     """Count what came of the lines of a page, and tell what is wrong with it, or strange."""
     if sheet.error:
         counts["failed"] += 1
@@ -103,7 +103,7 @@ def _count(sheet: Sheet, least: float, counts: "Counter[str]") -> None:
             _tell(f"warning: {sheet.line_name(line)}: no text was found in its ink; is it turned?")
 
 
-def _written(counts: "Counter[str]", write: Callable[[], None]) -> None:
+def _written(counts: Counter[str], write: Callable[[], None]) -> None:
     """Write something; what keeps it from that is told and counted."""
     try:
         write()

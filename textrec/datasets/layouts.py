@@ -113,9 +113,8 @@ def _form_line(line: Line) -> tuple[np.ndarray, np.ndarray]:
     outline = np.concatenate([np.column_stack([x, above]), np.column_stack([x, below])[::-1]])
     wide = ((left[:, None] <= left) & (right <= right[:, None])).sum(axis=1) > 1
     single = [boxes for boxes, holds_others in zip(words, wide, strict=True) if not holds_others] or words
-    feet = sorted(
-        (boxes[:, [0, 2]].mean(), np.median(boxes[:, 3])) for boxes in single
-    )  # most letters stand on the line
+    # Most letters stand on the line.
+    feet = sorted((boxes[:, [0, 2]].mean(), np.median(boxes[:, 3])) for boxes in single)
     return outline, np.array([(x[0], feet[0][1]), *feet, (x[-1], feet[-1][1])], float)
 
 

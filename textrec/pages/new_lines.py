@@ -4,11 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import Self
-from xml.sax.saxutils import quoteattr
 
 import numpy as np
 
-from textrec.pages.text_edits import is_old, new_equiv
+from textrec.pages.text_edits import BOX, is_old, new_equiv, spelled
 from textrec.pages.xml_edit import Edit, Element, XmlFile, plain
 
 BEFORE = ("AlternativeImage", "Coords", "UserDefined", "Labels", "Roles", "Shape")  # what stands in front of lines
@@ -49,29 +48,35 @@ def _page_line(region: Element, name: str, line: NewLine, own: str, step: str) -
     p, inner = region.prefix, own + step
 
     def points(tag: str, values: np.ndarray) -> str:
-        pairs = values.round().astype(int).tolist()
         if is_old(region):
-            return f"<{p}{tag}>" + "".join(f'<{p}Point x="{x}" y="{y}"/>' for x, y in pairs) + f"</{p}{tag}>"
-        return f'<{p}{tag} points="{" ".join(f"{x},{y}" for x, y in pairs)}"/>'
+            elements = (f'<{p}Point x="{x}" y="{y}"/>' for x, y in _whole(values))
+            return f"<{p}{tag}>{''.join(elements)}</{p}{tag}>"
+        return f'<{p}{tag} points="{_pairs(values)}"/>'
 
     parts = [points("Coords", line.outline), points("Baseline", line.baseline)]
     if line.text is not None:
         parts.append(new_equiv(region, plain(line.text), line.confidence, outer="", inner=""))
-    return f"<{p}TextLine id={quoteattr(name)}>{''.join(inner + part for part in parts)}{own}</{p}TextLine>"
+    return f"<{p}TextLine {spelled({'id': name})}>{''.join(inner + part for part in parts)}{own}</{p}TextLine>"
 
 
 def _alto_line(region: Element, name: str, line: NewLine, own: str, step: str) -> str:
     p, inner = region.prefix, own + step
-    (left, top), (right, bottom) = (corner.round().astype(int) for corner in (line.outline.min(0), line.outline.max(0)))
-    box = f'HPOS="{left}" VPOS="{top}" WIDTH="{right - left}" HEIGHT="{bottom - top}"'
-    outline, baseline = (
-        " ".join(f"{x},{y}" for x, y in points.round().astype(int).tolist()) for points in (line.outline, line.baseline)
-    )
+    (left, top), (right, bottom) = _whole(np.stack([line.outline.min(axis=0), line.outline.max(axis=0)]))
+    box = dict(zip(BOX, map(str, (left, top, right - left, bottom - top)), strict=True))
+    baseline = _pairs(line.baseline)
     if not region.namespace.endswith("v4#"):
         baseline = str(round(float(np.median(line.baseline[:, 1]))))  # its height alone
-    parts = [f'<{p}Shape><{p}Polygon POINTS="{outline}"/></{p}Shape>']
-    content = quoteattr(plain(line.text or ""))
-    wc = "" if line.text is None else f' WC="{line.confidence:.4f}"'
-    parts.append(f"<{p}String CONTENT={content} {box}{wc}/>")
-    body = "".join(inner + part for part in parts)
-    return f'<{p}TextLine ID={quoteattr(name)} {box} BASELINE="{baseline}">{body}{own}</{p}TextLine>'
+    string = {"CONTENT": plain(line.text or ""), **box}
+    if line.text is not None:
+        string["WC"] = f"{line.confidence:.4f}"
+    shape = f'<{p}Shape><{p}Polygon POINTS="{_pairs(line.outline)}"/></{p}Shape>'
+    body = f"{inner}{shape}{inner}<{p}String {spelled(string)}/>"
+    return f"<{p}TextLine {spelled({'ID': name, **box, 'BASELINE': baseline})}>{body}{own}</{p}TextLine>"
+
+
+def _whole(points: np.ndarray) -> list[list[int]]:
+    return points.round().astype(int).tolist()
+
+
+def _pairs(points: np.ndarray) -> str:
+    return " ".join(f"{x},{y}" for x, y in _whole(points))

@@ -24,7 +24,6 @@ DOUBLE, PARTINGS, SHORTEST = 0.1, 3, 0.6
 LOWEST = 2.0  # pixels above the baseline
 LEAST, SURE = 0.3, 0.7  # probability: what hangs together has it everywhere; and on average where it is highest
 
-
 LONGEST = 1200  # pixels of the longer side of a page, as a line finder sees it
 
 

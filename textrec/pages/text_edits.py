@@ -59,11 +59,16 @@ def write_alto_line(xml: XmlFile, line: Element, text: str, confidence: float) -
         **{name: line.attributes[name] for name in BOX if name in line.attributes},
         "WC": f"{confidence:.4f}",
     }
-    new = f"<{line.prefix}String {' '.join(f'{name}={quoteattr(value)}' for name, value in attributes.items())}/>"
+    new = f"<{line.prefix}String {spelled(attributes)}/>"
     if not old:
         return [xml.insert(line, new, after=line.first("Shape"))]
     refs = [element for element in xml.elements if ids[1:] and element.attributes.get("REF") in ids[1:]]
     return [(old[0].start, old[0].end, new), *(xml.remove(element) for element in [*old[1:], *refs])]
+
+
+def spelled(attributes: Mapping[str, str]) -> str:
+    """Attributes as a tag has them."""
+    return " ".join(f"{name}={quoteattr(value)}" for name, value in attributes.items())
 
 
 def _write_equiv(xml: XmlFile, parent: Element, text: str, confidence: float) -> list[Edit]:

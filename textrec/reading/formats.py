@@ -104,7 +104,7 @@ def _row(level: int, place: tuple[int, ...], box: Box, conf: str = "-1", text: s
 
 
 def record(page: PageReading, path: str, number: int | None = None) -> dict[str, Any]:
-    """The page as `json` writes it: coordinates in pixels with one decimal, `block` from 1."""
+    """The page as data for JSON: coordinates in pixels with one decimal, `block` from 1."""
     blocks = [(index, line) for index, block in enumerate(page.blocks, start=1) for line in block]
     return {
         "path": path,

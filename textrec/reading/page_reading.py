@@ -56,3 +56,17 @@ class PageReading:
         """The page with what is known of each line, in order: fields of `LineReading` and their values."""
         given = iter(readings)
         return replace(self, blocks=[[replace(line, **next(given)) for line in block] for block in self.blocks])
+
+    def rotated(self, quarters: int) -> "PageReading":
+        """The page as it lies once its picture is turned by so many quarters against the clock, as `np.rot90` does."""
+        (width, height), quarters = self.size, quarters % 4
+
+        def moved(points: np.ndarray) -> np.ndarray:
+            x, y = points.T
+            return np.column_stack(((x, y), (y, width - x), (width - x, height - y), (height - y, x))[quarters])
+
+        blocks = [
+            [replace(line, outline=moved(line.outline), baseline=moved(line.baseline)) for line in block]
+            for block in self.blocks
+        ]
+        return PageReading((height, width) if quarters % 2 else self.size, (self.turned - quarters) % 4, blocks)

@@ -18,10 +18,8 @@ from textrec.reading.page_reading import LineReading, PageReading
 UNSURE = 0.1  # probability: a page's lines may go up and down
 SAMPLE = 8  # lines that are read both ways, to know which way is up
 MARGIN, FEW = 0.1, 0.3  # of confidence: upside down a line has half of what it has otherwise; and more of few lines
-HIGH, CENTRAL = (
-    0.36,
-    0.17,
-)  # of a picture's height: one line of three is less, and the middle of one of two is farther off
+# Of a picture's height: one line of three is less high, and the middle of one of two is farther off.
+HIGH, CENTRAL = 0.36, 0.17
 
 
 class Way(NamedTuple):
@@ -101,7 +99,10 @@ def read_way(way: Way, readings: Iterator[Reading | str]) -> PageReading:
 def _cut(
     upright: np.ndarray, ribbons: list[np.ndarray], scale: float, turned: int, crop: Callable[[Strip], Crop]
 ) -> Way:
-    """Cut out the lines of an upright page, uint8 (H, W), whose maps have a pixel for `scale` of its own."""
+    """Cut out the lines of an upright page, uint8 (H, W), whose maps have a pixel for `scale` of its own.
+
+    turned: by how many quarters clockwise its picture is, in which the lines are told.
+    """
     blocks: list[list[LineReading]] = []
     crops: list[Crop] = []
     count = 0
@@ -119,17 +120,8 @@ def _cut(
             except TextrecError as error:
                 problem = str(error)
             count += 1
-            places = [_turned_back(points, turned, upright.shape) for points in (outline, ribbon[:, :2])]
-            lines.append(LineReading(f"line-{count}", places[0], places[1], problem=problem, blank=blank))
+            lines.append(LineReading(f"line-{count}", outline, ribbon[:, :2], problem=problem, blank=blank))
         if lines:
             blocks.append(lines)
-    size = upright.shape if turned % 2 else upright.shape[::-1]
-    return Way(PageReading((size[0], size[1]), turned, blocks), crops)
-
-
-def _turned_back(points: np.ndarray, turned: int, shape: tuple[int, ...]) -> np.ndarray:
-    """Points of an upright page of so many rows and columns, as they lie in the picture that is turned."""
-    x, y = points.T
-    height, width = shape
-    back = ((x, y), (height - y, x), (width - x, height - y), (y, width - x))[turned % TURNS]
-    return np.column_stack(back)
+    height, width = upright.shape
+    return Way(PageReading((width, height), 0, blocks).rotated(-turned), crops)
