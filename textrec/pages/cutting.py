@@ -30,10 +30,10 @@ FAR = 0.02  # of the ink above, and below, may be cut off; so little in a line o
 def rows_of_line(ink: np.ndarray) -> tuple[float, float]:
     """From which row to which a line is cut out, so that its letters have about the size of those of any line.
 
-    What stands out does not make them smaller. 300 steps on IAM's lines from the model in the box gave CER of its CTC head
-    on val lines of 10.1 % where lines are cut from the highest tail to the lowest, and with TAILS of 1.9, 1.5, 1.2 and
-    1.0 10.9, 9.4, 9.2 and 9.4 %; larger letters take longer to read. ink: how much each row has, (H,), not nothing. Rows
-    outside of it may be meant.
+    What stands out does not make them smaller. 300 steps on IAM's lines from the model in the box gave CER of its CTC
+    head on val lines of 10.1 % where lines are cut from the highest tail to the lowest, and with TAILS of 1.9, 1.5, 1.2
+    and 1.0 10.9, 9.4, 9.2 and 9.4 %; larger letters take longer to read. ink: how much each row has, (H,), not nothing.
+    Rows outside of it may be meant.
     """
     total = np.append(0.0, np.cumsum(ink, dtype=float))
     shares = np.array([FAR, BODY, 1 - BODY, 1 - FAR])
