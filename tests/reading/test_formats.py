@@ -44,7 +44,7 @@ SCHEMATA = {
         "OrderedGroup": ("(RegionRefIndexed )+", "id", ""),
         "RegionRefIndexed": ("", "index regionRef", ""),
         "TextRegion": ("Coords (TextLine )*(TextEquiv )*", "id", ""),
-        "TextLine": ("Coords (Baseline )?(TextEquiv )*", "id", "comments", "production"),
+        "TextLine": ("Coords (Baseline )?(TextEquiv )*", "id", "comments production"),
         "Coords": ("", "points", ""),
         "Baseline": ("", "points", ""),
         "TextEquiv": ("Unicode ", "", "conf"),
