@@ -277,16 +277,20 @@ def test_ink_without_text_is_told_and_erases_none(
 
 
 @pytest.mark.parametrize("orientation", range(2, 9))
-def test_an_image_that_is_to_be_turned_is_refused_whichever_way(
+def test_an_image_that_exif_turns_is_read_where_the_xml_says_which_way(
     run: Run, lines_model: Path, folder: Path, orientation: int
 ) -> None:
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = orientation
     Image.open(folder / "scan.png").save(folder / "scan.jpg", exif=exif)
     (folder / "page.xml").write_text(OLD.replace("scan.png", "scan.jpg"))
-    code, _, err = run("read", "page.xml", "--model", lines_model)
+    code, out, err = run("read", "page.xml", "--model", lines_model)
     assert code == 1
-    assert "error: page.xml: scan.jpg is to be turned, by its EXIF" in err
+    if orientation < 5:
+        assert err.startswith("error: page.xml: its image scan.jpg is turned by its EXIF, and its coordinates do not")
+    else:
+        page = json.loads(out)
+        assert (page["width"], page["height"], page["lines"][1]["text"] != "") == (300, 400, True)
 
 
 def test_what_xml_calls_a_line_is_read_as_one(run: Run, lines_model: Path, folder: Path) -> None:

@@ -12,8 +12,9 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 import numpy as np
 
 from textrec import __version__
+from textrec.pages.page_coordinates import SOFTWARE
 from textrec.pages.xml_edit import plain
-from textrec.reading.page_files import QUARTER, SOFTWARE, alto, page_xml
+from textrec.reading.page_files import QUARTER, alto, page_xml
 from textrec.reading.page_reading import LineReading, PageReading
 from textrec.reading.places import Box, box_of, box_of_lines, find_words
 

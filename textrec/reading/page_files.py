@@ -8,13 +8,13 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 import numpy as np
 
 from textrec import __version__
+from textrec.pages.page_coordinates import SOFTWARE
 from textrec.pages.xml_edit import plain
 from textrec.reading.page_reading import LineReading, PageReading
 from textrec.reading.places import Box, box_of, box_of_lines, find_words, pixels
 
 PAGE = "http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15"
 ALTO = "http://www.loc.gov/standards/alto/ns-v4#"
-SOFTWARE = "textrec"
 QUARTER = 90  # degrees
 
 
