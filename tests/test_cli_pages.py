@@ -172,6 +172,39 @@ def test_files_need_a_folder_and_those_of_one_name_do_not_meet(run: Run, model: 
     assert sorted(path.name for path in (page.parent / "out").iterdir()) == ["page.jpg.xml", "page.png.xml"]
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
+@pytest.mark.parametrize("kind", ["pdf", "hocr", "page"])
+def test_a_file_that_cannot_be_finished_is_told_and_the_next_is_whole(
+    run: Run, model: Path, page: Path, kind: str
+) -> None:
+    suffix, out = {"pdf": "pdf", "hocr": "hocr", "page": "xml"}[kind], page.parent / "out"
+    picture().save(page.with_name("two.tif"), save_all=True, append_images=[picture()])
+    out.mkdir()
+    (out / f".page.{suffix}.tmp").symlink_to("/dev/full")
+    code, _, err = run("read", "page.png", "two.tif", "--out", kind, "--to", "out", "--model", model)
+    full = "No space left on device; free some space on this disk and run the same command again"
+    assert (code, err.splitlines()) == (
+        1,
+        [f"error: page.png: not written to out/page.{suffix}: {full}", f"{3 * LINES} read, 1 could not be read"],
+    )
+    run("read", "two.tif", "--out", kind, "--to", "whole", "--model", model)
+    wholes = sorted((page.parent / "whole").iterdir())
+    assert [path.name for path in wholes] == sorted(path.name for path in out.iterdir())
+    assert [len(path.read_bytes()) for path in wholes] == [len((out / path.name).read_bytes()) for path in wholes]
+
+
+@pytest.mark.parametrize("option", ["--to", "--draw"])
+@pytest.mark.usefixtures("page")
+def test_a_folder_in_which_nothing_can_be_written_is_told_at_once(
+    run: Run, option: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, _, err = run("read", "page.png", option, "page.png/out", "--model", "none")
+    assert (code, err) == (1, "error: page.png/out: Not a directory\n")
+    monkeypatch.setattr("os.access", lambda *_: False)  # root may write anywhere
+    code, _, err = run("read", "page.png", option, "out", "--model", "none")
+    assert (code, err) == (1, "error: out: nothing can be written there; name another folder\n")
+
+
 def test_what_was_found_is_drawn(run: Run, model: Path, page: Path) -> None:
     run("read", "page.png", "--draw", "drawn", "--model", model)
     with Image.open(page.parent / "drawn/page.png") as drawn, Image.open(page) as plain:

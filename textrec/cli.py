@@ -43,6 +43,10 @@ def read_images(args: argparse.Namespace) -> int:
     bound_memory()
     if args.out in FILES and not args.to:
         raise TextrecError(f"--out {args.out} makes files; say in which folder by --to FOLDER")
+    for folder in filter(None, (args.to, args.draw)):  # before what takes long
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            raise TextrecError(f"{folder}: nothing can be written there; name another folder")
     recognizer = _load(args)
     finder = _finder(args, recognizer)
     names, places, drawn = paths(args.images), {}, {}
@@ -68,6 +72,8 @@ def read_images(args: argparse.Namespace) -> int:
                 _count(sheet, args.min_confidence, counts)
                 target = places[sheet.path].with_name(Path(sheet.path).name) if args.to else None
                 _written(counts, partial(_write_xml, sheet, target, args))
+                if files:
+                    _written(counts, partial(files.leave, sheet))
                 _written(counts, partial(output.write, sheet))
                 if sheet.path in drawn:
                     _written(counts, partial(draw, sheet, drawn[sheet.path]))

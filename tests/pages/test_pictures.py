@@ -27,6 +27,7 @@ def test_modes_of_images_come_to_the_same() -> None:
         "RGB": LINE.convert("RGB"),
         "palette": LINE.convert("RGB").convert("P", palette=Image.Palette.ADAPTIVE),
         "16 bit": Image.fromarray(pixels.astype(np.uint16) * 257),
+        "12 of 16 bit": Image.fromarray(pixels.astype(np.uint16) * 16),
         "32 bit": Image.fromarray(pixels.astype(np.int32) * 257),
         "float": Image.fromarray(pixels.astype(np.float32) / 245),
         "CMYK": LINE.convert("CMYK"),

@@ -160,6 +160,19 @@ def test_xml_of_a_picture_that_exif_turns_is_read_again_as_it_was(kind: str, ori
     assert np.array_equal(page_pixels(read), np.asarray(upright))
 
 
+@pytest.mark.parametrize(
+    "name", ["a\nb.png", "a\tb.png", "\udcff\udcfe #?%20.png", "50%.png", "a&b<c>\"'.png", "a\\b.png"]
+)
+@pytest.mark.parametrize("kind", SCHEMATA)
+def test_a_picture_is_found_again_whatever_it_is_called(kind: str, name: str, tmp_path: Path) -> None:
+    image, page = page_of([["Jumping quickly,"]])
+    (tmp_path / "scans").mkdir()
+    image.save(tmp_path / "scans" / name)
+    (tmp_path / "scan.xml").write_text(document(kind, page, f"scans/{name}"), encoding="utf-8")
+    read = read_page(tmp_path / "scan.xml")
+    assert (read.image, read.guess) == (tmp_path / "scans" / name, None)
+
+
 def test_what_lies_outside_and_what_xml_cannot_hold_is_read_again(tmp_path: Path) -> None:
     Image.new("L", (100, 40)).save(tmp_path / "scan.png")
     for kind in SCHEMATA:

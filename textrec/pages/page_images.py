@@ -1,13 +1,14 @@
 """Where the image of a file of PAGE XML or ALTO is, and which page of that."""
 
 import contextlib
+import os
 import re
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from textrec.base.runtime import TextrecError
 from textrec.pages.pictures import SUFFIXES, count_pages
-from textrec.pages.xml_edit import Element, read_xml
+from textrec.pages.xml_edit import Element, plain, read_xml
 
 KINDS = {"PcGts": "page", "alto": "alto"}  # by root element
 
@@ -69,8 +70,13 @@ def _local(name: str) -> str:
     """The path that a file name or an address gives, without escapes and query."""
     parts = urlsplit(name)
     if parts.scheme in ("file", "http", "https") or "%" in name or "?" in name:
-        return unquote(parts.path)
+        return unquote(parts.path, errors="surrogateescape")
     return name
+
+
+def spelled_name(name: str) -> str:
+    """What XML is to call an image: by its name, or where XML cannot hold that with the escapes of an address."""
+    return name if plain(name) == name else quote(os.fsencode(name))
 
 
 def page_number(kind: str, root: Element, page: Element, image: Path, path: Path) -> int:

@@ -20,6 +20,7 @@ MOST_PIXELS = 80_000_000  # of a picture: an A3 page at 600 dpi has 70 million; 
 PDF, PDF_DPI = b"%PDF-", 300  # as IAM's scans
 TIFF = {b"II", b"MM"}  # how it begins
 PDFIUM = threading.Lock()  # which is for one thread at a time
+BITS = (8, 10, 12, 14, 16)  # that scanners know of a grey, in files that have room for 16 and more
 ACROSS = range(5, 9)  # EXIF orientations of pictures that are stored on their side
 HEIC = {b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"}  # brands, ISO/IEC 23008-12
 
@@ -177,7 +178,7 @@ def _first_line(error: Exception) -> str:
 
 
 def gray(image: Image.Image | np.ndarray) -> Image.Image:
-    """Any image as mode L, upright: turned as its EXIF says, what is transparent on paper, 16 bits as 8.
+    """Any image as mode L, upright: turned as its EXIF says, what is transparent on paper, more bits as 8.
 
     An array is uint8 or uint16 (height, width), or uint8 (height, width, 3 or 4), of whatever colour.
     Raises TextrecError where it has no pixels or is of another kind.
@@ -193,9 +194,9 @@ def gray(image: Image.Image | np.ndarray) -> Image.Image:
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith(("I", "F")):
         values = np.asarray(image, np.float64)
-        # 16 bits, or a scale of its own
-        values = values / 257 if image.mode != "F" and values.max() <= 65535 else 255 * values / max(values.max(), 1e-9)
-        return Image.fromarray(np.clip(np.nan_to_num(values), 0, 255).round().astype(np.uint8))
+        most = max(values.max(), 1e-9)
+        white = next((2**bits - 1 for bits in BITS if most < 2**bits and image.mode != "F"), most)
+        return Image.fromarray(np.clip(np.nan_to_num(255 * values / white), 0, 255).round().astype(np.uint8))
     if image.has_transparency_data:
         return _on_paper(image.convert("RGBA"))
     return image if image.mode == "L" else _contrasting(image.convert("RGB"))
