@@ -180,6 +180,21 @@ def test_one_page_of_several_is_asked_for(tmp_path: Path, suffix: str) -> None:
         assert abs(np.asarray(picture.image).mean() - grey) < 3
 
 
+@pytest.mark.parametrize("kind", [1, 4])
+def test_smaller_copies_and_masks_of_a_tiff_are_no_pages(tmp_path: Path, kind: int) -> None:
+    extra = Image.new("L", (30, 20), 9)
+    extra.encoderinfo = {"tiffinfo": {ExifTags.Base.NewSubfileType: kind}}
+    first, second = (Image.new("L", (60, 40), grey) for grey in (20, 220))
+    first.save(tmp_path / "one.tif", save_all=True, append_images=[extra])
+    first.save(tmp_path / "two.tif", save_all=True, append_images=[extra, second, extra])
+    assert (count_pages(tmp_path / "one.tif"), count_pages(tmp_path / "two.tif")) == (None, 2)
+    [picture] = open_pictures(tmp_path / "one.tif")
+    assert (picture.page, picture.image.size) == (None, (60, 40))
+    pictures = list(open_pictures(tmp_path / "two.tif"))
+    assert [(picture.page, np.asarray(picture.image).mean()) for picture in pictures] == [(1, 20), (2, 220)]
+    assert next(open_pictures(tmp_path / "two.tif", start=2)).page == 2
+
+
 def test_a_picture_has_no_number_of_pages(tmp_path: Path) -> None:
     LINE.save(tmp_path / "a.png")
     LINE.save(tmp_path / "a.gif", save_all=True, append_images=[LINE.rotate(5)])  # an animation

@@ -16,7 +16,7 @@ import pikepdf
 import pypdfium2
 import pytest
 from page_readings import SIZE, page_of, rotated
-from PIL import Image
+from PIL import ExifTags, Image
 
 from textrec.base.runtime import TextrecError
 from textrec.pages.pictures import open_pictures
@@ -141,7 +141,8 @@ def test_a_jpeg_stays_as_it_is_and_is_turned_as_its_exif_says(orientation: int, 
 
 
 @pytest.mark.parametrize(
-    "kind", ["mirrored.jpg", "turned.tif", "turned.png", "clear.png", "16 bits.png", "a.webp", "a.gif"]
+    "kind",
+    ["mirrored.jpg", "turned.tif", "turned.png", "clear.png", "clear white.png", "16 bits.png", "a.webp", "a.gif"],
 )
 def test_any_picture_is_shown_upright_below_its_text(kind: str, tmp_path: Path) -> None:
     image, page = page_of(BLOCKS)
@@ -151,7 +152,7 @@ def test_any_picture_is_shown_upright_below_its_text(kind: str, tmp_path: Path) 
     elif kind.startswith("turned"):
         exif[0x0112], stored = 6, image.transpose(Image.Transpose.ROTATE_90)
     elif kind.startswith("clear"):
-        stored = Image.new("RGBA", image.size)
+        stored = Image.new("RGBA", image.size, "white" if "white" in kind else 0)
         stored.putalpha(Image.fromarray(245 - np.minimum(np.asarray(image), 245)))
     elif kind.startswith("16"):
         stored = Image.fromarray(np.asarray(image).astype(np.uint16) * 257)
@@ -178,6 +179,29 @@ def test_a_tiff_of_several_pages(tmp_path: Path) -> None:
     assert_on_ink(tmp_path / "scan.pdf", pages[2][1], 2)
 
 
+def test_smaller_copies_in_a_tiff_are_no_pages_of_its_pdf(tmp_path: Path) -> None:
+    image, page = page_of([["one"]])
+    small, other = image.reduce(4), page_of([["two"]])
+    small.encoderinfo = {"tiffinfo": {ExifTags.Base.NewSubfileType: 1}}
+    image.save(tmp_path / "one.tif", save_all=True, append_images=[small])
+    image.save(tmp_path / "two.tif", save_all=True, append_images=[small, other[0], small])
+    for name, readings in (("one.tif", [page]), ("two.tif", [page, other[1]])):
+        with SearchablePdf(tmp_path / name, tmp_path / "scan.pdf") as pdf:
+            for number, reading in enumerate(readings, start=1):
+                pdf.add(number, reading)
+        with pikepdf.open(tmp_path / "scan.pdf") as pdf:
+            assert len(pdf.pages) == len(readings)
+        for index, reading in enumerate(readings):
+            assert lines_of(tmp_path / "scan.pdf", index) == [reading.text]
+            assert_on_ink(tmp_path / "scan.pdf", reading, index)
+
+
+def test_a_picture_that_can_be_no_page_of_a_pdf_is_told(tmp_path: Path) -> None:
+    Image.new("L", (1, 1)).save(tmp_path / "scan.png")
+    with pytest.raises(TextrecError, match=r"scan.png: PDF can have no such page \(Page size must be between 3"):
+        SearchablePdf(tmp_path / "scan.png", tmp_path / "out.pdf").__enter__()
+
+
 # ---- PDFs ----
 
 
@@ -202,11 +226,10 @@ def write_pdf(path: Path, changes: list[dict[str, object]], image: Image.Image, 
             sides = (height, width) if turned else (width, height)
             box = [10.5, -20, 10.5 + sides[0], -20 + sides[1]]
             matrix = {
-                0: (width, 0, 0, height, 10.5, -20),
                 90: (0, width, -height, 0, 10.5 + height, -20),
                 180: (-width, 0, 0, -height, 10.5 + width, -20 + height),
                 270: (0, -width, height, 0, 10.5, -20 + width),
-            }[change.get("Rotate", 0)]
+            }.get(change.get("Rotate", 0), (width, 0, 0, height, 10.5, -20))
             stream = f"q {' '.join(map(str, matrix))} cm /Im Do Q".encode()
             page = pikepdf.Dictionary(
                 Type=pikepdf.Name.Page, MediaBox=box, Resources=resources, Contents=pdf.make_stream(stream + content)
@@ -228,7 +251,16 @@ def write_pdf(path: Path, changes: list[dict[str, object]], image: Image.Image, 
 
 @pytest.mark.parametrize(
     "change",
-    [{}, {"Rotate": 90}, {"Rotate": 180}, {"Rotate": 270}, {"grown": 1}, {"grown": 1, "Rotate": 90}, {"inherited": 1}],
+    [
+        {},
+        {"Rotate": 90},
+        {"Rotate": 45},
+        {"Rotate": 180},
+        {"Rotate": 270},
+        {"grown": 1},
+        {"grown": 1, "Rotate": 90},
+        {"inherited": 1},
+    ],
     ids=str,
 )
 def test_a_pdf_gets_text_on_its_ink(change: dict[str, object], tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ SUFFIXES |= {".pgm", ".ppm", ".pdf", ".heic", ".heif"}
 MOST_PIXELS = 80_000_000  # of a picture: an A3 page at 600 dpi has 70 million; below Pillow's own limit
 PDF, PDF_DPI = b"%PDF-", 300  # as IAM's scans
 TIFF = {b"II", b"MM"}  # how it begins
+NO_PAGE = 0b101  # bits of TIFF's NewSubfileType: a smaller copy, as pyramids have them, and a mask
 PDFIUM = threading.Lock()  # which is for one thread at a time
 BITS = (8, 10, 12, 14, 16)  # that scanners know of a grey, in files that have room for 16 and more
 ACROSS = range(5, 9)  # EXIF orientations of pictures that are stored on their side
@@ -94,13 +95,23 @@ def count_pages(path: str | Path) -> int | None:
         if head[:2] in TIFF:
             file.seek(0)
             with Image.open(file) as image:
-                return _frames(image)
+                count = len(page_frames(image))
+                return count if count > 1 else None
     return None
 
 
-def _frames(image: Image.Image) -> int | None:
-    count = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1  # of an animation the first
-    return count if count > 1 else None
+def page_frames(image: Image.Image) -> list[int]:
+    """Which frames of an image, from 0, are pages: of a TIFF those that are no smaller copy of one, and no mask.
+
+    Of an animation it is the first. The frame that is open may be another then.
+    """
+    count = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
+    frames = []
+    for index in range(count) if count > 1 else []:
+        image.seek(index)
+        if not image.getexif().get(ExifTags.Base.NewSubfileType, 0) & NO_PAGE:
+            frames.append(index)
+    return frames or [0]
 
 
 def _image_pages(path: Path, start: int) -> Iterator[tuple[int | None, Image.Image]]:
@@ -112,13 +123,12 @@ def _frames_of(path: Path, start: int) -> Generator[tuple[int | None, Image.Imag
     """The pages of an image, from page `start` on, each while it is the one that Pillow has open."""
     # Given a path, Pillow maps an uncompressed file into memory, and scrambles it where it is to be turned.
     with path.open("rb") as file, Image.open(file) as image:
-        count = _frames(image)
-        for index in range(start - 1, count or 1):
-            if count:
-                image.seek(index)
+        frames = page_frames(image)
+        for number, index in enumerate(frames[start - 1 :], start=start):
+            image.seek(index)
             if math.prod(image.size) > MOST_PIXELS:
                 raise Image.DecompressionBombError
-            yield (index + 1 if count else None), image
+            yield (number if len(frames) > 1 else None), image
 
 
 def _pdf_pages(path: Path, start: int) -> Iterator[tuple[int, Image.Image]]:

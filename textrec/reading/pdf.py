@@ -19,7 +19,7 @@ from PIL import ExifTags, Image
 
 from textrec.base.runtime import TextrecError, atomic, describe
 from textrec.pages.page_coordinates import inverse, moved
-from textrec.pages.pictures import open_pictures
+from textrec.pages.pictures import open_pictures, page_frames
 from textrec.pages.ribbons import covered
 from textrec.pages.xml_edit import plain
 from textrec.reading.glyphless import EM, GlyphlessFont, width
@@ -167,7 +167,7 @@ def _to_points(page: Page, size: tuple[int, int]) -> np.ndarray:
         90: (up, across, (left, bottom)),
         180: (-across, up, (right, bottom)),
         270: (-up, -across, (right, top)),
-    }[int(inherited(page.obj, Name.Rotate) or 0) % 360]
+    }[int(int(inherited(page.obj, Name.Rotate) or 0) / 90) % 4 * 90]  # in whole quarters, as pdfium takes it
     return np.stack([x / size[0], y / size[1], corner])
 
 
@@ -222,24 +222,31 @@ def _of_pictures(source: Path) -> Iterator[BinaryIO]:
         except Exception:  # decoders of damaged files raise whatever comes up
             file.seek(0)
             file.truncate()
-            img2pdf.convert([_png(picture.image) for picture in open_pictures(source)], outputstream=file, nodate=True)
+            pages = [_png(picture.image) for picture in open_pictures(source)]
+            try:
+                img2pdf.convert(pages, outputstream=file, nodate=True)
+            except ValueError as error:
+                raise TextrecError(f"{source}: PDF can have no such page ({error})") from None
         yield file
 
 
 def _options(source: Path) -> dict[str, Any]:
     """Which of a picture's pages img2pdf is to take, and how it is to turn them.
 
-    Raises KeyError where it may not show one upright.
+    Raises KeyError where it would show others, or one that is not upright, or on no paper, on which white is not seen.
     """
     with Image.open(source) as image:
-        several, turns = image.format == "TIFF", []
-        for index in range(getattr(image, "n_frames", 1) if several else 1):
+        frames, turns = page_frames(image), JPEG_TURNS if image.format in {"JPEG", "MPO"} else AS_IT_IS
+        for index in frames:
             image.seek(index)
             if image.format == "PNG":
                 image.load()  # its EXIF may be behind its pixels
-            orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-            turns.append((JPEG_TURNS if image.format in {"JPEG", "MPO"} else AS_IT_IS)[orientation])
-    return {"first_frame_only": not several, "rotation": img2pdf.Rotation[turns[0]]}
+            turn = turns[image.getexif().get(ExifTags.Base.Orientation, 1)]
+            if image.has_transparency_data:
+                raise KeyError(image.mode)
+        if frames not in ([0], [*range(getattr(image, "n_frames", 1))]):
+            raise KeyError(*frames)
+    return {"first_frame_only": frames == [0], "rotation": img2pdf.Rotation[turn]}
 
 
 def _png(image: Image.Image) -> bytes:

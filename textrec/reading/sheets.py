@@ -280,5 +280,5 @@ def writing(target: Path, *, of: str) -> Iterator[None]:
         if isinstance(error, OSError):
             error.filename = None  # a temporary file's
         reason = describe(error) if isinstance(error, OSError) else unforeseen(error)
-        reason = str(error) if isinstance(error, TextrecError) else reason
+        reason = str(error).removeprefix(f"{of}: ") if isinstance(error, TextrecError) else reason
         raise TextrecError(f"{of}: not written to {target}: {reason}") from None
