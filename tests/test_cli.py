@@ -329,6 +329,21 @@ def test_a_folder_has_its_xml_read_and_not_the_images_of_it(run: Run, lines_mode
     assert {Path(json.loads(text)["path"]).name for text in out.splitlines()} == {"page.xml", "other.jfif"}
 
 
+def test_a_picture_of_which_xml_has_some_pages_is_read_too(run: Run, lines_model: Path, folder: Path) -> None:
+    image = Image.open(folder / "scan.png")
+    image.save(folder / "scan.tif", save_all=True, append_images=[image])
+    image.close()
+    (folder / "scan.png").unlink()
+    for number in (1, 2):
+        item = f'<MetadataItem name="page" value="{number}"/></Metadata>'
+        (folder / f"{number}.xml").write_text(OLD.replace("scan.png", "scan.tif").replace("</Metadata>", item))
+        (folder / "page.xml").unlink(missing_ok=True)
+        _, out, _ = run("read", folder, "--model", lines_model, "--to", "out")
+        names = {Path(json.loads(text)["path"]).name for text in out.splitlines()}
+        assert names == ({"1.xml", "scan.tif"}, {"1.xml", "2.xml"})[number - 1]
+        shutil.rmtree(folder / "out")
+
+
 def test_files_of_one_name_keep_their_folders(run: Run, lines_model: Path, folder: Path) -> None:
     for name in ("a", "b"):
         (folder / name).mkdir()

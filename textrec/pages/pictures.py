@@ -40,7 +40,7 @@ class Picture(NamedTuple):
 def open_pictures(path: str | Path, *, start: int = 1) -> Iterator[Picture]:
     """The pages of an image or PDF, from page `start` on; threads may do so at once.
 
-    Raises TextrecError where the file is missing, empty, no picture, damaged, or has a page of over MOST_PIXELS.
+    Raises TextrecError where the file is missing, empty, no picture, damaged, or has a picture of over MOST_PIXELS.
     """
     path = Path(path)
     pages = _pdf_pages if _is_pdf(path) else _image_pages
@@ -136,11 +136,14 @@ def _pdf_pages(path: Path, start: int) -> Iterator[tuple[int, Image.Image]]:
         with _open_pdf(path) as document:
             if index >= len(document):
                 return
-            page, scale = document[index], PDF_DPI / 72
-            if page.get_width() * page.get_height() * scale**2 > MOST_PIXELS:
-                raise Image.DecompressionBombError
-            image = page.render(scale=scale).to_pil()
+            page = document[index]
+            image = page.render(scale=_pdf_scale(page)).to_pil()
         yield index + 1, gray(image)
+
+
+def _pdf_scale(page: Any) -> float:
+    """Pixels for a point of a page of a PDF: of a large one, as photographs become by many programs, less."""
+    return min(PDF_DPI / 72, math.sqrt(MOST_PIXELS / math.prod(page.get_size())))
 
 
 @contextlib.contextmanager
@@ -168,7 +171,8 @@ def picture_size(path: str | Path, number: int = 1) -> tuple[tuple[int, int], in
     with _telling(path):
         if _is_pdf(path):
             with _open_pdf(path) as document:
-                width, height = (math.ceil(side * PDF_DPI / 72) for side in document[number - 1].get_size())
+                page = document[number - 1]
+                width, height = (math.ceil(side * _pdf_scale(page)) for side in page.get_size())
             return (width, height), 1
         with contextlib.closing(_frames_of(path, number)) as frames:
             _, image = next(frames)
