@@ -236,17 +236,18 @@ def _options(source: Path) -> dict[str, Any]:
     Raises KeyError where it would show others, or one that is not upright, or on no paper, on which white is not seen.
     """
     with Image.open(source) as image:
-        frames, turns = page_frames(image), JPEG_TURNS if image.format in {"JPEG", "MPO"} else AS_IT_IS
+        frames, turns = page_frames(image), []
         for index in frames:
             image.seek(index)
             if image.format == "PNG":
                 image.load()  # its EXIF may be behind its pixels
-            turn = turns[image.getexif().get(ExifTags.Base.Orientation, 1)]
+            orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+            turns.append((JPEG_TURNS if image.format in {"JPEG", "MPO"} else AS_IT_IS)[orientation])
             if image.has_transparency_data:
                 raise KeyError(image.mode)
         if frames not in ([0], [*range(getattr(image, "n_frames", 1))]):
             raise KeyError(*frames)
-    return {"first_frame_only": frames == [0], "rotation": img2pdf.Rotation[turn]}
+    return {"first_frame_only": frames == [0], "rotation": img2pdf.Rotation[turns[0]]}
 
 
 def _png(image: Image.Image) -> bytes:
