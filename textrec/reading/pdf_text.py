@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import math
 import warnings
 from collections.abc import Sequence
 from itertools import chain, count
@@ -20,7 +21,7 @@ PAINT = SHOW | frozenset(["S", "s", "f", "F", "f*", "B", "B*", "b", "b*", "sh", 
 PAINT |= frozenset(["BMC", "BDC", "EMC", "MP", "DP"])
 ENCODING = {"/Length", "/Filter", "/DecodeParms"}  # of a stream
 UNSEEN = 3  # the mode of text that is neither filled nor stroked
-SCALE = 2  # pixels a point, at which it is looked whether text is seen
+LOOK = 3_000_000  # pixels of a page of which it is looked whether text is seen: 175 dpi of A4
 
 
 def remove_unseen(pdf: Pdf, page: Page) -> np.ndarray:
@@ -51,7 +52,8 @@ def _look(pdf: Pdf) -> tuple[np.ndarray, np.ndarray]:
         text = page.get_textpage()
         letters = [number for number in range(text.count_chars()) if text.get_text_range(number, 1).strip()]
         boxes = [text.get_charbox(number, loose=True) for number in letters]
-        return np.reshape(boxes, (-1, 2, 2)).mean(axis=1), page.render(scale=SCALE).to_numpy().copy()
+        look = page.render(scale=math.sqrt(LOOK / math.prod(page.get_size()))).to_numpy().copy()
+        return np.reshape(boxes, (-1, 2, 2)).mean(axis=1), look
 
 
 def inherited(node: Object, name: Name) -> Object | None:
@@ -73,7 +75,7 @@ def _without_text(pdf: Pdf, page: Page, *, seen: bool) -> list[Any] | None:
 
     seen: whether what is seen goes, too.
     """
-    return _Remover(pdf, seen).content(page, inherited(page.obj, Name.Resources), 0)
+    return _Remover(pdf, seen).content(page, inherited(page.obj, Name.Resources), unseen=False)
 
 
 class _Remover:
@@ -84,46 +86,47 @@ class _Remover:
 
     def __init__(self, pdf: Pdf, seen: bool) -> None:
         self._pdf, self._seen = pdf, seen
-        self._forms: dict[tuple[Any, ...], Object | None] = {}
+        self._forms: dict[tuple[int, int, bool], Object | None] = {}
 
-    def content(self, holder: Page | Object, resources: Object | None, mode: int) -> list[Any] | None:
+    def content(self, holder: Page | Object, resources: Object | None, *, unseen: bool) -> list[Any] | None:
         """A page's or a form's content without text, and without what but changes a state for it.
 
-        mode: of text, at first. None where there is no such text.
+        unseen: whether text is neither filled nor stroked at first. None where there is no such text.
         """
         outer: list[list[Any]] = []  # what stands before each q that is open
         kept: list[Any] = []
-        modes, same = [mode], True
+        states, same = [unseen], True
         for one in _instructions(holder):
             operator, operands = str(one.operator), one.operands
-            if operator in SHOW and (self._seen or modes[-1] == UNSEEN):
+            if operator in SHOW and (self._seen or states[-1]):
                 same = False
                 continue
             if operator == "Do" and (form := _form(resources, operands)) is not None:
-                drawn = self._form(form, resources, modes[-1])
+                drawn = self._form(form, resources, unseen=states[-1])
                 if drawn is None or drawn.objgen != form.objgen:
                     same = False
                     if drawn is not None:
                         kept.append(ContentStreamInstruction([_name(drawn, resources)], one.operator))
                     continue
             if operator == "Tr" and len(operands):
-                modes[-1] = operands[0]
+                states[-1] = bool(operands[0] == UNSEEN)
             elif operator == "q":
                 outer.append(kept)
                 kept = []
-                modes.append(modes[-1])
+                states.append(states[-1])
             kept.append(one)
             if operator == "Q" and outer:
-                kept = outer.pop() + (kept if _paints(kept) else [])
-                modes.pop()
+                inner, kept = kept, outer.pop()
+                kept += inner if _paints(inner) else []
+                states.pop()
         return None if same else [*chain(*outer), *kept]
 
-    def _form(self, form: Object, resources: Object | None, mode: int) -> Object | None:
+    def _form(self, form: Object, resources: Object | None, *, unseen: bool) -> Object | None:
         """What is drawn in place of a form: itself where it has no such text, nothing where it has nothing else."""
-        key = (*form.objgen, mode)
+        key = (*form.objgen, unseen)
         if key not in self._forms:
             self._forms[key] = None  # if it draws itself, which none may
-            content = self.content(form, form.get(Name.Resources, resources), mode)
+            content = self.content(form, form.get(Name.Resources, resources), unseen=unseen)
             if content is not None:
                 self._forms[key] = self._like(form, content) if _paints(content) else None
         return self._forms[key]
