@@ -489,12 +489,12 @@ def test_a_page_of_several_is_an_image(folder, kind, suffix):
     assert abs(page_pixels(found).astype(int) - scan()).mean() < 8  # a PDF keeps JPEG
     for wrong in ("0", "3", "ii"):
         with pytest.raises(
-            TextrecError, match=rf"page\.xml: its image .*{name} has 2 pages, there is no page {wrong}; "
+            TextrecError, match=rf"page\.xml: its image .*{name} has 2 pages, and there is no page {wrong}; "
         ):
             page(folder, source.replace('="2"', f'="{wrong}"'))
     for nothing in (' PHYSICAL_IMG_NR="2"', '<pc:MetadataItem name="page" value="2"/>'):
         source = source.replace(nothing, "")
-    with pytest.raises(TextrecError, match=rf"{name} has 2 pages, which of them it is of is not said; give it as the "):
+    with pytest.raises(TextrecError, match=rf"{name} has 2 pages, and which of them is meant is not said; give it as"):
         page(folder, source)
 
 

@@ -97,5 +97,5 @@ def page_number(kind: str, root: Element, page: Element, image: Path, path: Path
         given, place = numbers[0] if numbers else "", 'the value of a MetadataItem of the name "page"'
     if given.isdecimal() and 1 <= int(given) <= count:
         return int(given)
-    said = f"there is no page {given}" if given else "which of them it is of is not said"
+    said = f"and there is no page {given}" if given else "and which of them is meant is not said"
     raise TextrecError(f"{path}: its image {image} has {count} pages, {said}; give it as {place}, from 1")

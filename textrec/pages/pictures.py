@@ -164,8 +164,8 @@ def _open_pdf(path: Path) -> Iterator[Any]:
 def picture_size(path: str | Path, number: int = 1) -> tuple[tuple[int, int], int]:
     """Width and height in pixels of page `number` as it stands upright, and the EXIF orientation by which it is stored.
 
-    The orientation is 1 where it is stored as it stands. Raises TextrecError as `open_pictures` does, but not for what
-    is damaged behind all that says so.
+    The orientation is 1 where it is stored as it stands. Raises TextrecError as `open_pictures` does, but may not
+    notice what is damaged behind a file's head.
     """
     path = Path(path)
     with _telling(path):
