@@ -1,4 +1,4 @@
-"""The command `textrec`: `read` pictures of handwriting, `bulk` reads them by the million, `export` converts a model."""
+"""The command `textrec`: it reads handwriting, a few pictures or millions (`bulk`), and converts a model (`export`)."""
 
 import argparse
 import contextlib
@@ -22,6 +22,7 @@ from textrec.reading.outputs import FILES, STREAMS, Files, draw
 from textrec.reading.sheets import WINDOW, Sheet, open_sheets, outcome, read_sheets, tell, write_xml, writing
 
 if TYPE_CHECKING:  # torch takes seconds to import, in which a wrong option or Ctrl-C is to be answered
+    from textrec.bulk.job import Runner
     from textrec.network.finder import LineFinder
     from textrec.reading.recognizer import Recognizer
 
@@ -134,12 +135,20 @@ def read_bulk(args: argparse.Namespace) -> int:
         raise TextrecError(f"{model}: a model of paragraphs; tables of lines want one of lines")
     how = How(digest(model), digest(finder), args.kind, greedy=args.greedy)
     job = Job(Path(args.out), how)
-    workers = args.workers or usable_cores()
+
+    def runner() -> "Runner":
+        if args.cluster is not None:
+            from textrec.bulk.cluster import Cluster
+
+            return Cluster(args.cluster or None, model, finder, how, workers=args.workers)
+        workers = args.workers or usable_cores()
+        return Processes(model, finder, how, workers=workers, cores=max(1, usable_cores() // workers))
+
     with job.open(args.sources, args.unit) as left:
         if left:
             tell(f"note: {left:,} files are left, as they are no pictures by their names")
-        with Processes(model, finder, how, workers=workers, cores=max(1, usable_cores() // workers)) as runner:
-            counts = job.run(runner)
+        with runner() as running:
+            counts = job.run(running)
     empty = f", {counts['empty']:,} without text" if counts["empty"] else ""
     unread = f" ({counts['failed_lines']:,} could not be read)" if counts["failed_lines"] else ""
     pages = counts["pages"] - counts["failed"]
@@ -247,7 +256,10 @@ def _parser() -> argparse.ArgumentParser:
     kinds.add_argument("--lines", dest="kind", action="store_const", const="line", help="each picture is of one line")
     kinds.add_argument("--page", dest="kind", action="store_const", const="page", help="or each is a page")
     bulk.add_argument("--greedy", action="store_true", help="by the CTC head alone: faster, and a little worse")
-    bulk.add_argument("--workers", type=_positive, metavar="N", help="processes that read; default: one a core")
+    bulk.add_argument(
+        "--cluster", nargs="?", const="", metavar="ADDRESS", help="read on a Ray cluster; default: this machine's"
+    )
+    bulk.add_argument("--workers", type=_positive, metavar="N", help="processes that read; default: one a core, or GPU")
     bulk.add_argument("--unit", type=_positive, default=64, metavar="N", help="pages a file; default: %(default)s")
     bulk.set_defaults(run=read_bulk)
     export = commands.add_parser("export", help="convert a model for onnxruntime", description=export_model.__doc__)

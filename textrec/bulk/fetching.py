@@ -1,6 +1,7 @@
 """Files of wherever they are, brought to this machine; tried again where that may help."""
 
 import time
+from http import HTTPStatus
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
@@ -27,17 +28,19 @@ def fetch_item(item: Item, folder: Path) -> Path:
     """
     if is_here(item):
         return Path(item.url)
-    wait = WAIT
-    for left in reversed(range(TRIES)):
+    tries = 1
+    while True:
         try:
             content = _bytes(item)
-            break
         except Exception as error:
-            if isinstance(error, FOR_GOOD) or not _temporary(error) or not left:
-                times = "" if isinstance(error, FOR_GOOD) or left else f", {TRIES} times"
-                raise TextrecError(reason(error) + times) from None
-            time.sleep(wait)
-            wait *= 2
+            if not _temporary(error):
+                raise TextrecError(reason(error)) from None
+            if tries == TRIES:
+                raise TextrecError(f"{reason(error)}, {TRIES} times") from None
+            time.sleep(WAIT * 2 ** (tries - 1))
+            tries += 1
+        else:
+            break
     with NamedTemporaryFile(dir=folder, suffix=item.suffix, delete=False) as file:
         file.write(content)
     return Path(file.name)
@@ -66,6 +69,7 @@ def _patience(url: str) -> dict[str, Any]:
 
 
 def _temporary(error: Exception) -> bool:
-    """Whether a later try may help: not where a server has answered that it will not."""
-    status = getattr(error, "status", None)
-    return not isinstance(status, int) or status < 400 or status in TEMPORARY
+    """Whether a later try may help: not where it is plain that it will not."""
+    status = getattr(error, "status", None)  # of an answer of HTTP
+    refused = isinstance(status, int) and status >= HTTPStatus.BAD_REQUEST and status not in TEMPORARY
+    return not (refused or isinstance(error, FOR_GOOD))

@@ -43,6 +43,10 @@ class Runner(Protocol):
         """Each task, in any order, with what was read, or how its process died. No more are begun than it has hands."""
         ...
 
+    def __enter__(self) -> "Runner": ...
+
+    def __exit__(self, *_: object) -> None: ...
+
 
 class Job:
     """A job's folder: tables, and in `_job`, which no reader of tables looks into, what is to be read."""

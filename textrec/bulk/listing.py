@@ -146,7 +146,7 @@ def _items(source: str) -> Iterator[Item | None]:
             if named and not files.exists(path):
                 raise TextrecError(f"{redact(source)}: no such file, folder or bucket")
             found = [path] if named else files.find(path)
-        for path in sorted(found):  # noqa: PLW2901
+        for path in sorted(found):
             url = path if isinstance(files, LocalFileSystem) else files.unstrip_protocol(path)
             suffix = PurePosixPath(path).suffix.lower()
             if suffix == TAR or suffix in SUFFIXES or named:
@@ -162,7 +162,7 @@ def _of_file(url: str) -> Iterator[Item | None]:
         return
     try:
         # Members are asked for one after the other, so that of a file of this machine only their heads are read.
-        with fsspec.open(url, "rb") as file, tarfile.open(fileobj=file, mode="r:") as archive:  # pyright: ignore[reportArgumentType]
+        with fsspec.open(url, "rb") as file, tarfile.open(None, "r:", file) as archive:  # pyright: ignore[reportCallIssue, reportArgumentType]
             for member in archive:
                 if not member.isfile():
                     continue

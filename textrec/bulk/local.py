@@ -61,7 +61,7 @@ def _how(code: int | None) -> str:
 
 
 def _begin(model: Path, finder: Path, how: How, cores: int) -> None:
-    global _reader  # noqa: PLW0603
+    global _reader
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent answers it
     _reader = Reader(model, finder, how, cores=cores)
 

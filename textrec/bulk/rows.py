@@ -65,17 +65,16 @@ def row_of_error(item: Item, error: str, model: str, *, page: int | None = None)
 
 
 def count(table: pa.Table) -> Counter[str]:
-    """Of rows: `pages`, of which `failed` could not be read and `empty` have no line; `lines`, and those that failed."""
-    lines = table.filter(pa.compute.is_valid(table["line"]))
-    rest = table.filter(pa.compute.is_null(table["line"]))
-    first = pa.compute.sum(pa.compute.equal(lines["line"], 1)).as_py() or 0
-    failed = rest.num_rows - rest["error"].null_count
+    """Of rows: `pages`, of which `failed` could not be read and `empty` have no line; `lines`, and `failed_lines`."""
+    rows = list(zip(table["line"].to_pylist(), table["error"].to_pylist(), strict=True))
+    lines = [error for line, error in rows if line]
+    pages = [error for line, error in rows if not line]  # without lines
     return Counter(
-        pages=first + rest.num_rows,
-        failed=failed,
-        empty=rest["error"].null_count,
-        lines=lines.num_rows,
-        failed_lines=lines.num_rows - lines["error"].null_count,
+        pages=len(pages) + sum(line == 1 for line, _ in rows),
+        failed=len(pages) - pages.count(None),
+        empty=pages.count(None),
+        lines=len(lines),
+        failed_lines=len(lines) - lines.count(None),
     )
 
 

@@ -1,0 +1,156 @@
+"""Reading on a Ray cluster, as a Ray Data job: actors hold the models, Ray schedules, tries again and moves the data.
+
+Tables come to the process that began it, which alone writes them: nodes need see neither the folder nor the model's
+file, only the sources.
+"""
+
+import io
+import logging
+import pickle
+import platform
+import socket
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pyarrow as pa
+
+from textrec import __version__
+from textrec.base.runtime import TextrecError
+from textrec.bulk.job import Task
+from textrec.bulk.worker import How, Reader
+
+PATIENCE = 30  # seconds for an answer of a cluster, and of each of its nodes
+RETRIES = 1  # of a unit by Ray itself, as where a node dies; then it is read page by page
+AHEAD = 2  # units that are handed to an actor
+
+
+class Cluster:
+    """A Ray cluster, with an actor for each of its cores, or GPUs where it has such; a context manager.
+
+    Raises TextrecError where none answers at the address (None: the one of this machine, or of RAY_ADDRESS), or where a
+    node has another version of Python or textrec.
+    """
+
+    def __init__(self, address: str | None, model: Path, finder: Path, how: How, *, workers: int | None) -> None:
+        self._ray = _connect(address)
+        resources = self._ray.cluster_resources()
+        self._gpu = resources.get("GPU", 0) >= 1
+        self._workers = workers or max(1, int(resources.get("GPU" if self._gpu else "CPU", 1)))
+        self._how = replace(how, device="cuda" if self._gpu else "cpu")
+        self._files = [self._ray.put(path.read_bytes()) for path in (model, finder)]
+
+    def read(self, tasks: Iterable[Task]) -> Iterator[tuple[Task, pa.Table | str]]:
+        """See `job.Runner`."""
+        todo = dict(enumerate(tasks))
+        if not todo:
+            return
+        from ray.data import ActorPoolStrategy, from_items
+
+        rows = [{"number": number, "items": pickle.dumps(task.items)} for number, task in todo.items()]
+        read = from_items(rows, override_num_blocks=len(rows)).map_batches(
+            _Actor,
+            fn_constructor_args=(self._files, self._how),
+            batch_size=1,
+            batch_format="numpy",
+            compute=ActorPoolStrategy(size=self._workers, max_tasks_in_flight_per_actor=AHEAD),
+            num_cpus=0 if self._gpu else 1,
+            num_gpus=1 if self._gpu else None,
+            ray_remote_args_fn=lambda: {"max_restarts": -1, "max_task_retries": RETRIES},
+        )
+        for row in read.iter_rows():
+            with pa.ipc.open_stream(row["table"]) as stream:
+                yield todo.pop(int(row["number"])), stream.read_all()
+        yield from ((task, "the process that reads it died") for task in todo.values())
+
+    def __enter__(self) -> "Cluster":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ray.shutdown()
+
+
+class _Actor:
+    """A reader on a node, which gets the models' files along."""
+
+    def __init__(self, files: list[Any], how: How) -> None:
+        import ray
+
+        with TemporaryDirectory(prefix="textrec-bulk-") as folder:
+            model, finder = Path(folder) / "model.ckpt", Path(folder) / "finder.ckpt"
+            for path, content in zip((model, finder), ray.get(files), strict=True):
+                path.write_bytes(content)
+            self._reader = Reader(model, finder, how)
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
+        table = self._reader.read(pickle.loads(batch["items"][0]))  # noqa: S301 -- it comes from the job
+        written = io.BytesIO()
+        with pa.ipc.new_stream(written, table.schema) as stream:
+            stream.write_table(table)
+        return {"number": batch["number"], "table": [written.getvalue()]}
+
+
+def _connect(address: str | None) -> Any:
+    try:
+        import ray
+        from ray.data import DataContext
+    except ImportError:
+        raise TextrecError("--cluster: Ray is not installed; run `pip install textrec[cluster]`") from None
+    if address:
+        _answers(address)
+    try:
+        ray.init(address or "auto", log_to_driver=False, logging_level=logging.ERROR)
+    except Exception as error:
+        where = f"at {address}" if address else "on this machine"
+        first = str(error).partition("\n")[0]
+        remedy = "begin one by `ray start --head`, or leave --cluster away"
+        raise TextrecError(f"--cluster: no cluster to be used {where} ({first}); {remedy}") from None
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    context = DataContext.get_current()
+    context.enable_progress_bars = False
+    context.max_errored_blocks = -1  # a unit whose actors died is read page by page
+    _same_versions(ray)
+    return ray
+
+
+def _answers(address: str) -> None:
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    try:
+        if not host or not port.isdecimal():
+            raise OSError("it is no HOST:PORT, as `ray start --head` says")
+        socket.create_connection((host, int(port)), timeout=PATIENCE).close()
+    except OSError as error:
+        raise TextrecError(f"--cluster {address}: nobody answers ({error}); is the cluster up?") from None
+
+
+def _same_versions(ray: Any) -> None:
+    """Have every node say what it runs; TextrecError where it is another version than here."""
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    def versions() -> tuple[str, str]:  # taken along by value, as textrec may not be there
+        import platform
+
+        try:
+            from textrec import __version__
+        except ImportError:
+            __version__ = "none"
+        return __version__, platform.python_version()
+
+    here = __version__, platform.python_version()
+    asked = {
+        node["NodeManagerAddress"] + " " + node["NodeID"][:8]: ray.remote(versions)
+        .options(num_cpus=0, scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False))
+        .remote()
+        for node in ray.nodes()
+        if node["Alive"]
+    }
+    for node, answer in asked.items():
+        try:
+            there = ray.get(answer, timeout=PATIENCE)
+        except Exception as error:
+            raise TextrecError(f"--cluster: node {node} does not answer ({type(error).__name__})") from None
+        for name, mine, its in zip(("textrec", "Python"), here, there, strict=True):
+            if mine != its:
+                raise TextrecError(f"--cluster: node {node} has {name} {its}, here is {mine}; have the same on all")
