@@ -14,12 +14,13 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, Literal, NoReturn, TypeVar
 
 from tqdm import tqdm
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Place = Literal["local", "ray"]
 SIGNALS = {signal.SIGINT, signal.SIGTERM}
 AHEAD = 8  # items a worker that are handed out before their turn, so that none waits for a slow one
 
@@ -152,14 +153,21 @@ def parallel_map(
     description: str,
     unit: str,
     workers: int | None = None,
+    place: Place = "local",
 ) -> Iterator[Result]:
     """Yield `function(item)` in the order of `items`, computed by `workers` processes (default: all usable cores).
 
-    `function` must be importable by name (or a `functools.partial` of such). Results do not depend on `workers`.
-    Raises TextrecError where a worker is killed.
+    place: `ray`: by the cluster of this machine, on all its cores. `function` must be importable by name (or a
+    `functools.partial` of such). Results do not depend on who computes them.
+    Raises TextrecError where a worker is killed, and where there is no such cluster.
     """
     workers = workers or usable_cores()
     progress = {"total": total, "desc": description, "unit": unit, "disable": None}  # None: no bar where no terminal
+    if place == "ray":
+        from textrec.base.ray_cluster import map_on_cluster
+
+        yield from tqdm(map_on_cluster(function, items, asked="data.workers: ray"), **progress)
+        return
     if workers == 1:
         yield from tqdm(map(function, items), **progress)
         return

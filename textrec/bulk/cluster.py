@@ -5,10 +5,7 @@ file, only the sources.
 """
 
 import io
-import logging
 import pickle
-import platform
-import socket
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -19,12 +16,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from textrec import __version__
-from textrec.base.runtime import TextrecError
+from textrec.base.ray_cluster import connect
 from textrec.bulk.job import Task
 from textrec.bulk.worker import How, Reader
 
-PATIENCE = 30  # seconds for an answer of a cluster, and of each of its nodes
 TRIES = 2  # of a unit by Ray itself, which tries again where a process or a node dies; then it is read page by page
 AHEAD = 2  # units that are handed to an actor
 
@@ -37,7 +32,7 @@ class Cluster:
     """
 
     def __init__(self, address: str | None, model: Path, finder: Path, how: How, *, workers: int | None) -> None:
-        self._ray = _connect(address)
+        self._ray = connect(address, asked="--cluster")
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         resources = self._ray.cluster_resources()
@@ -115,66 +110,3 @@ class _Actor:
         with pa.ipc.new_stream(written, table.schema) as stream:
             stream.write_table(table)
         return {"number": batch["number"], "table": [written.getvalue()]}
-
-
-def _connect(address: str | None) -> Any:
-    try:
-        import ray
-        from ray.data import DataContext
-    except ImportError:
-        raise TextrecError("--cluster: Ray is not installed; run `pip install textrec[cluster]`") from None
-    if address:
-        _answers(address)
-    try:
-        ray.init(address or "auto", log_to_driver=False, logging_level=logging.ERROR)
-    except Exception as error:
-        where = f"at {address}" if address else "on this machine"
-        first = str(error).partition("\n")[0]
-        remedy = "begin one by `ray start --head`, or leave --cluster away"
-        raise TextrecError(f"--cluster: no cluster to be used {where} ({first}); {remedy}") from None
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
-    context = DataContext.get_current()
-    context.enable_progress_bars = False
-    _same_versions(ray)
-    return ray
-
-
-def _answers(address: str) -> None:
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    try:
-        if not host or not port.isdecimal():
-            raise OSError("it is no HOST:PORT, as `ray start --head` says")
-        socket.create_connection((host, int(port)), timeout=PATIENCE).close()
-    except OSError as error:
-        raise TextrecError(f"--cluster {address}: nobody answers ({error}); is the cluster up?") from None
-
-
-def _same_versions(ray: Any) -> None:
-    """Have every node say what it runs; TextrecError where it is another version than here."""
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
-    def versions() -> tuple[str, str]:  # taken along by value, as textrec may not be there
-        import platform
-
-        try:
-            from textrec import __version__
-        except ImportError:
-            __version__ = "none"
-        return __version__, platform.python_version()
-
-    here = __version__, platform.python_version()
-    asked = {
-        node["NodeManagerAddress"] + " " + node["NodeID"][:8]: ray.remote(versions)
-        .options(num_cpus=0, scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False))
-        .remote()
-        for node in ray.nodes()
-        if node["Alive"]
-    }
-    for node, answer in asked.items():
-        try:
-            there = ray.get(answer, timeout=PATIENCE)
-        except Exception as error:
-            raise TextrecError(f"--cluster: node {node} does not answer ({type(error).__name__})") from None
-        for name, mine, its in zip(("textrec", "Python"), here, there, strict=True):
-            if mine != its:
-                raise TextrecError(f"--cluster: node {node} has {name} {its}, here is {mine}; have the same on all")

@@ -48,7 +48,7 @@ def run_folder(params: TrainParams, config: ModelConfig, data: str | Path) -> Pa
 
     Raises TextrecError where `train.init` or `train.ckpt_path` name no file.
     """
-    tracking = {"wandb", "watch_gradients", "device_stats"}  # leaves the result as it is
+    tracking = {"launcher", "wandb", "watch_gradients", "device_stats"}  # leaves the result as it is
     described = json.dumps([config.model_dump(), params.model_dump(exclude=tracking)], default=str)
     for parameter, path in (("init", params.init), ("ckpt_path", params.ckpt_path)):
         if not Path(path).is_file():
