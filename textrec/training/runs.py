@@ -22,6 +22,7 @@ from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.utilities import rank_zero_only
+from torch import distributed
 from torch.utils.data import DataLoader
 
 from textrec.base.params import not_a_parameter
@@ -180,6 +181,9 @@ def _explained(training: Training) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, MemoryError) as error:
+        if isinstance(error, distributed.DistError) or "gloo" in str(error):
+            remedy = "run the same command again on all nodes to go on from the last epoch"
+            raise TextrecError(f"another process of this training is lost; {remedy}") from None
         if not isinstance(error, torch.OutOfMemoryError | MemoryError) and "allocate memory" not in str(error):
             raise
         count, _, height, width = training.batch_shape
