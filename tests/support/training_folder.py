@@ -56,7 +56,8 @@ class Folder:
 
     def start(self, before: str = "", *, by: Sequence[object] = (), **environment: str) -> "subprocess.Popen[str]":
         """The stage in a process of its own, some code before it; `by` a launcher: Python's options."""
-        script = self.path / "stage.py"  # a file, which Lightning starts again for a second device
+        # A file of its own, which Lightning starts again for a second device.
+        script = self.path / f"stage{len(list(self.path.glob('stage*.py')))}.py"
         script.write_text(f"{before}\nfrom stages.train import main, run\n\nrun(main)\n")
         return subprocess.Popen(
             [sys.executable, *map(str, by), script],

@@ -89,7 +89,7 @@ def fit(
         raise TextrecError(f"train.batch_size is {params.batch_size}; {trainer.world_size} devices need 2 samples each")
     path, steps = latest(folder, best) or (_finished(params, training, trainer), 0)
     if path:
-        trainer.print(f"going on from {path}")
+        rank_zero_only(print)(f"going on from {path}")  # trainer.print does so on each node
     with _explained(training), named(folder):
         _tidy(live, params, steps)
         trainer.loggers = loggers(params, live)
