@@ -1,5 +1,6 @@
 """Files of wherever they are, brought to this machine; tried again where that may help."""
 
+import errno
 import time
 from http import HTTPStatus
 from pathlib import Path
@@ -9,7 +10,7 @@ from textrec.archives.fetch import TEMPORARY
 from textrec.base.runtime import TextrecError, named
 from textrec.bulk.listing import Item, filesystem, is_here, reason, refused
 
-TRIES, WAIT = 4, 0.5  # in all; seconds before the second, then twice as many each time
+TRIES, WAIT = 6, 1.0  # in all; seconds before the second, then twice as many each time: as long as a restart takes
 FOR_GOOD = (FileNotFoundError, IsADirectoryError, ImportError)
 
 
@@ -21,36 +22,39 @@ def lies_here(item: Item) -> bool:
 def fetch_item(item: Item, folder: Path) -> Path:
     """Its file: where it lies, or a copy in a folder.
 
-    Raises TextrecError where the file is not to be had, after TRIES where another may help.
+    Raises TextrecError where the file is not to be had, after TRIES where another may help; OSError where the folder's
+    disk is full.
     """
     if lies_here(item):
         return Path(item.url)
+    with named(folder), NamedTemporaryFile(dir=folder, suffix=item.suffix, delete=False) as file:
+        path = Path(file.name)
     tries = 1
     while True:
         try:
-            content = _bytes(item)
+            _fetch(item, path)
         except Exception as error:
-            if not _temporary(error):
-                raise TextrecError(reason(error)) from None
-            if tries == TRIES:
-                raise TextrecError(f"{reason(error)}, {TRIES} times") from None
+            if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+                raise OSError(error.errno, error.strerror, str(folder)) from None
+            tried = f", {TRIES} times" if tries == TRIES else ""
+            if tried or not _temporary(error):
+                path.unlink()
+                raise TextrecError(reason(error) + tried) from None
             time.sleep(WAIT * 2 ** (tries - 1))
             tries += 1
         else:
-            break
-    with named(folder), NamedTemporaryFile(dir=folder, suffix=item.suffix, delete=False) as file:
-        file.write(content)
-    return Path(file.name)
+            return path
 
 
-def _bytes(item: Item) -> bytes:
-    files, path = filesystem(item.url)
+def _fetch(item: Item, path: Path) -> None:
+    files, name = filesystem(item.url)
     if item.start is None or item.size is None:
-        return files.cat_file(path)
-    content = files.cat_file(path, start=item.start, end=item.start + item.size)
+        files.get_file(name, str(path))
+        return
+    content = files.cat_file(name, start=item.start, end=item.start + item.size)
     if len(content) != item.size:
         raise OSError(f"{len(content):,} bytes of {item.size:,} came")
-    return content
+    path.write_bytes(content)
 
 
 def _temporary(error: Exception) -> bool:

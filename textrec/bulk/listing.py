@@ -1,12 +1,12 @@
 """What a job reads: the pictures of folders, patterns, lists, tar files and buckets, in units that are read at once."""
 
 import contextlib
-import io
 import os
 import re
 import sys
 import tarfile
 from bisect import bisect_right
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -102,6 +102,7 @@ def filesystem(url: str) -> tuple[Any, str]:
     options: dict[str, Any] = {"use_listings_cache": False}  # of a million names it would be large
     if url.startswith("s3://"):
         options["config_kwargs"] = {"connect_timeout": connect, "read_timeout": read}
+        options["max_concurrency"] = 1  # of requests for one file, of which it would first ask the size
     elif url.startswith(WEB):
         from aiohttp import ClientTimeout
 
@@ -211,21 +212,20 @@ def _items_of(sources: Iterable[str]) -> Iterator[Item | None]:
         if source == STDIN:
             if sys.stdin is None:
                 raise TextrecError(f"{STDIN}: standard input is closed; give it a list of paths or addresses")
-            with _listing(source), io.TextIOWrapper(sys.stdin.buffer, "utf-8-sig", "surrogateescape") as lines:
-                yield from _of_lines(lines)
+            yield from _of_lines(sys.stdin.buffer)
         elif _name(source).endswith(LIST):
             with _listing(source):
                 files, path = filesystem(source)
                 with files.open(path, "rb") as file:
-                    yield from _of_lines(io.TextIOWrapper(file, "utf-8-sig", "surrogateescape"))
+                    yield from _of_lines(file)
         else:
             yield from _items(source)
 
 
-def _of_lines(lines: Iterable[str]) -> Iterator[Item | None]:
+def _of_lines(lines: Iterable[bytes]) -> Iterator[Item | None]:
     for line in lines:
-        if source := line.strip():
-            yield from _items(source)
+        if source := line.removeprefix(BOM_UTF8).strip():
+            yield from _items(source.decode("utf-8", "surrogateescape"))
 
 
 def _items(source: str) -> Iterator[Item | None]:
