@@ -37,7 +37,7 @@ def fetch_item(item: Item, folder: Path) -> Path:
             if isinstance(error, OSError) and error.errno == errno.ENOSPC:
                 raise OSError(error.errno, error.strerror, str(folder)) from None
             tried = f", {TRIES} times" if tries == TRIES else ""
-            if tried or not _temporary(error):
+            if tried or is_here(item.url) or not _temporary(error):
                 path.unlink()
                 raise TextrecError(reason(error) + tried) from None
             time.sleep(WAIT * 2 ** (tries - 1))
