@@ -8,7 +8,6 @@ import io
 import logging
 import pickle
 import platform
-import socket
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -140,13 +139,15 @@ def _connect(address: str | None) -> Any:
 
 
 def _answers(address: str) -> None:
-    host, _, port = address.removeprefix("ray://").rpartition(":")
+    """Raise TextrecError where no server of gRPC is at an address, for which Ray itself would wait minutes."""
+    import grpc
+
     try:
-        if not host or not port.isdecimal():
-            raise OSError("it is no HOST:PORT, as `ray start --head` says")
-        socket.create_connection((host, int(port)), timeout=PATIENCE).close()
-    except OSError as error:
-        raise TextrecError(f"--cluster {address}: nobody answers ({error}); is the cluster up?") from None
+        with grpc.insecure_channel(address) as channel:
+            grpc.channel_ready_future(channel).result(PATIENCE)
+    except Exception as error:
+        remedy = "it is HOST:PORT, as `ray start --head` says; is the cluster up?"
+        raise TextrecError(f"--cluster {address}: no cluster answers ({type(error).__name__}); {remedy}") from None
 
 
 def _same_versions(ray: Any) -> None:

@@ -1,4 +1,4 @@
-"""Has a process die where it opens a picture with `fatal` in its name, as by a decoder that crashes."""
+"""Has a process die where it opens a file with `fatal` for its name's end, as by a decoder that crashes."""
 
 import os
 import signal
@@ -6,7 +6,7 @@ import sys
 
 
 def _look(event: str, told: tuple[object, ...]) -> None:
-    if event == "open" and str(told[0]).endswith("fatal.png"):
+    if event == "open" and str(told[0]).endswith(("fatal.png", "fatal.pdf")):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
