@@ -86,7 +86,7 @@ def test_a_member_of_a_tar_file_is_fetched_alone(site: Site, tmp_path: Path) -> 
 def test_files_of_this_machine_stay_where_they_are(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(CONTENT)
     assert fetch_item(Item(str(tmp_path / "a.png")), tmp_path / "nowhere") == tmp_path / "a.png"
-    with pytest.raises(TextrecError, match="1,000 bytes of 20,000 came$"):
+    with pytest.raises(TextrecError, match=r"1,000 bytes of 20,000 came$"):
         fetch_item(Item(str(tmp_path / "a.png"), "1.png", len(CONTENT) - 1000, 20_000), tmp_path)
 
 
