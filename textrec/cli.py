@@ -142,7 +142,8 @@ def read_bulk(args: argparse.Namespace) -> int:
 
             return Cluster(args.cluster or None, model, finder, how, workers=args.workers)
         workers = args.workers or usable_cores()
-        return Processes(model, finder, how, workers=workers, cores=max(1, usable_cores() // workers))
+        cores = max(1, usable_cores() // workers)
+        return Processes(model, finder, how, workers=workers, cores=cores, scratch=job.scratch)
 
     with job.open(args.sources, args.unit) as left:
         if left:

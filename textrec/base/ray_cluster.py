@@ -2,7 +2,6 @@
 
 import logging
 import platform
-import socket
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
@@ -83,13 +82,15 @@ def _call(function: Callable[[Item], Result], item: Item) -> Result:
 
 
 def _answers(address: str, asked: str) -> None:
-    host, _, port = address.removeprefix("ray://").rpartition(":")
+    """Raise TextrecError where no server of gRPC is at an address, for which Ray itself would wait minutes."""
+    import grpc
+
     try:
-        if not host or not port.isdecimal():
-            raise OSError("it is no HOST:PORT, as `ray start --head` says")
-        socket.create_connection((host, int(port)), timeout=PATIENCE).close()
-    except OSError as error:
-        raise TextrecError(f"{asked} {address}: nobody answers ({error}); is the cluster up?") from None
+        with grpc.insecure_channel(address) as channel:
+            grpc.channel_ready_future(channel).result(PATIENCE)
+    except Exception as error:
+        remedy = "it is HOST:PORT, as `ray start --head` says; is the cluster up?"
+        raise TextrecError(f"{asked} {address}: no cluster answers ({type(error).__name__}); {remedy}") from None
 
 
 def _same_versions(ray: Any, asked: str) -> None:

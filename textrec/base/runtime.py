@@ -171,9 +171,10 @@ def parallel_map(
     if workers == 1:
         yield from tqdm(map(function, items), **progress)
         return
-    pool = ProcessPoolExecutor(workers, initializer=_leave_signals_to_parent)
+    pool = ProcessPoolExecutor(workers, initializer=leave_signals_to_parent)
     try:
-        _start(pool)
+        with signals_waiting():
+            pool.submit(int)  # which starts the workers
         yield from tqdm(_in_order(pool, function, items, ahead=AHEAD * workers), **progress)
     except BrokenProcessPool:
         raise TextrecError(
@@ -186,11 +187,15 @@ def parallel_map(
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _start(pool: Executor) -> None:
-    """Start the workers; a signal that comes meanwhile waits, so that none is left half started."""
+@contextlib.contextmanager
+def signals_waiting() -> Iterator[None]:
+    """Start processes in here: a signal that comes meanwhile waits, so that none is left half started.
+
+    They begin with signals waiting, too, until they `leave_signals_to_parent`.
+    """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
-        pool.submit(int)
+        yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
@@ -207,7 +212,7 @@ def _in_order(
         yield result
 
 
-def _leave_signals_to_parent() -> None:
+def leave_signals_to_parent() -> None:
     """In a worker: the parent alone answers Ctrl-C and SIGTERM, and the worker ends with it, however it ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # by which the pool ends the others where one was killed

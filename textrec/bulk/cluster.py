@@ -57,7 +57,7 @@ class Cluster:
             fn_constructor_args=(self._files, self._how, self._tries),
             batch_size=1,
             batch_format="numpy",
-            compute=ActorPoolStrategy(size=self._workers, max_tasks_in_flight_per_actor=AHEAD),
+            compute=ActorPoolStrategy(size=min(self._workers, len(rows)), max_tasks_in_flight_per_actor=AHEAD),
             num_cpus=0 if self._gpu else 1,
             num_gpus=1 if self._gpu else None,
         )

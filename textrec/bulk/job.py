@@ -13,15 +13,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from textrec import __version__
-from textrec.archives.fetch import redact
 from textrec.base.runtime import TextrecError, atomic, read_json, write_json
-from textrec.bulk.listing import Item, items_of, plan
+from textrec.bulk.listing import Item, Plan, shown, write_plan
 from textrec.bulk.rows import count, row_of_error, table_of
 from textrec.bulk.worker import How
 
@@ -54,9 +52,12 @@ class Job:
     def __init__(self, folder: Path, how: How) -> None:
         self._folder, self._how = folder, how
         self._state = folder / "_job"
-        self._plan = pa.table({})
-        self._ends = np.zeros(0, int)  # of each unit's rows in the plan
-        self._sizes = np.zeros(0, int)  # pages of each, as far as is known
+        self._plan: Plan
+
+    @property
+    def scratch(self) -> Path:
+        """A folder for what goes with the process that has the job."""
+        return self._state / "scratch"
 
     @contextlib.contextmanager
     def open(self, sources: Sequence[str], size: int) -> Iterator[int]:
@@ -75,7 +76,7 @@ class Job:
             yield self._begin(sources, size)
 
     def _begin(self, sources: Sequence[str], size: int) -> int:
-        told = {"sources": [*map(redact, sources)], **asdict(self._how)}
+        told = {"sources": [*map(shown, sources)], "unit": size, **asdict(self._how)}
         del told["batch_size"], told["device"]  # which change next to nothing
         path, before, left = self._state / "plan.parquet", self._state / "job.json", 0
         if before.exists():
@@ -84,18 +85,14 @@ class Job:
                 if begun.get(name) != value:
                     problem = f"was begun with {name} {begun.get(name)}, and not {value}"
                     raise TextrecError(f"{self._folder}: {problem}; say it as then, or name another folder")
-            self._plan = pq.read_table(path)
         elif any(self._folder.glob("*.parquet")):
             raise TextrecError(f"{self._folder}: has tables of something else; name another folder")
         else:
-            self._plan, left = plan(sources, size)
             with atomic(path) as temporary:
                 temporary.touch(mode=0o600)  # URLs may have secrets in them
-                pq.write_table(self._plan, temporary)
+                left = write_plan(temporary, sources, size)
             write_json(before, told | {"textrec": __version__})
-        self._ends = np.flatnonzero(np.diff(self._plan["unit"].to_numpy(), append=-1)) + 1
-        first, last = (self._plan[name].fill_null(1).to_numpy() for name in ("first", "last"))
-        self._sizes = np.bincount(self._plan["unit"].to_numpy(), last - first + 1).astype(int)
+        self._plan = Plan(path)
         return left
 
     def run(self, runner: Runner) -> Counter[str]:
@@ -103,20 +100,21 @@ class Job:
 
         Raises TextrecError where a table cannot be written; those that are there are whole.
         """
-        todo = [unit for unit in range(len(self._ends)) if not self._file(unit).exists()]
+        sizes = self._plan.sizes
+        todo = [unit for unit in range(len(sizes)) if not self._file(unit).exists()]
         lost: list[Task] = []
-        pages, done = int(self._sizes.sum()), int(self._sizes.sum() - self._sizes[todo].sum())
+        pages, done = int(sizes.sum()), int(sizes.sum() - sizes[todo].sum())
         with tqdm(total=pages, initial=done, desc="read", unit="page", smoothing=0, disable=None) as bar:
-            for task, table in runner.read(Task(unit, self._items(unit)) for unit in todo):
+            for task, table in runner.read(Task(unit, self._plan.items(unit)) for unit in todo):
                 if isinstance(table, str):
                     lost.append(task)
                 else:
                     self._write(task.unit, table)
-                    bar.update(int(self._sizes[task.unit]))
+                    bar.update(int(sizes[task.unit]))
             for task in lost:
                 self._write(task.unit, pa.concat_tables(self._one_by_one(task, runner)))
-                bar.update(int(self._sizes[task.unit]))
-        return sum((self._counts(unit) for unit in range(len(self._ends))), Counter())
+                bar.update(int(sizes[task.unit]))
+        return sum((self._counts(unit) for unit in range(len(sizes))), Counter())
 
     def _one_by_one(self, task: Task, runner: Runner) -> list[pa.Table]:
         """Read each page of a task at which a process died alone, until TRIES processes have died at it."""
@@ -134,10 +132,6 @@ class Job:
         given_up = {page: [row_of_error(page, error, self._how.model)] for page in pages if page not in tables}
         tables |= {page: table_of(rows) for page, rows in given_up.items()}
         return [tables[page] for page in pages]
-
-    def _items(self, unit: int) -> list[Item]:
-        start = int(self._ends[unit - 1]) if unit else 0
-        return items_of(self._plan.slice(start, int(self._ends[unit]) - start))
 
     def _file(self, unit: int) -> Path:
         return self._folder / f"part-{unit:06d}.parquet"

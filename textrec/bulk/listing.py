@@ -1,19 +1,28 @@
 """What a job reads: the pictures of folders, patterns, lists, tar files and buckets, in units that are read at once."""
 
 import contextlib
+import os
+import re
 import sys
 import tarfile
+from bisect import bisect_right
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import PurePosixPath
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from hashlib import blake2b
+from multiprocessing import get_context
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-import fsspec
+import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
-from textrec.archives.fetch import redact
-from textrec.base.runtime import TextrecError, describe
+from textrec.archives.fetch import TIMEOUT, redact
+from textrec.base.runtime import TextrecError, describe, leave_signals_to_parent, signals_waiting
 from textrec.pages.pictures import SUFFIXES, count_pages
 
 STDIN = "-"
@@ -22,6 +31,8 @@ SEVERAL = {".pdf", ".tif", ".tiff"}  # may have more pages than one
 PATTERN = set("*?[")
 WEB = ("http://", "https://")
 COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
+END = bytes(tarfile.BLOCKSIZE)  # of a tar file
+GROUP = 10_000  # rows of a plan that are in memory at once, about
 
 
 class Item(NamedTuple):
@@ -41,12 +52,7 @@ class Item(NamedTuple):
     @property
     def source(self) -> str:
         """The file's name without what may be secret in a URL."""
-        return redact(self.url) if "://" in self.url else self.url
-
-    @property
-    def name(self) -> str:
-        """What messages call it."""
-        return f"{self.source}, {self.member}" if self.member else self.source
+        return shown(self.url)
 
     @property
     def suffix(self) -> str:
@@ -66,11 +72,52 @@ class Item(NamedTuple):
             yield from (self._replace(first=page, last=page) for page in range(self.first, self.last + 1))
 
 
+def is_here(url: str) -> bool:
+    """Whether it is a path of this machine, and no address."""
+    return "://" not in url
+
+
+def shown(url: str) -> str:
+    """A path or an address as it may be told: without what may be secret in it; bytes that are no text as escapes."""
+    if any(web in url for web in WEB):
+        url = redact(url)
+    elif not is_here(url):  # in names of a bucket ? and # may stand
+        url = re.sub(r"\?\S*=.*", "", re.sub(r"://[^/]*@", "://", url))
+    return escaped(url)
+
+
+def escaped(name: str) -> str:
+    """A name of which bytes that are no text are written as escapes."""
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def filesystem(url: str) -> tuple[Any, str]:
+    """The file system of fsspec for a path or an address, and its name there; servers are not waited for too long.
+
+    Raises whatever fsspec and its parts do.
+    """
+    if is_here(url):
+        return LocalFileSystem(), os.path.abspath(os.path.expanduser(url))  # noqa: PTH100, PTH111 -- as bytes may be
+    connect, read = TIMEOUT
+    options: dict[str, Any] = {"use_listings_cache": False}  # of a million names it would be large
+    if url.startswith("s3://"):
+        options["config_kwargs"] = {"connect_timeout": connect, "read_timeout": read}
+        options["max_concurrency"] = 1  # of requests for one file, of which it would first ask the size
+    elif url.startswith(WEB):
+        from aiohttp import ClientTimeout
+
+        options["client_kwargs"] = {"timeout": ClientTimeout(total=None, sock_connect=connect, sock_read=read)}
+    return url_to_fs(url, **options)
+
+
+# ---- plans ----
+
+TEXT = pa.binary()  # UTF-8, and bytes that are none
 PLAN = pa.schema(
     [
         ("unit", pa.int32()),
-        ("url", pa.string()),
-        ("member", pa.string()),
+        ("url", TEXT),
+        ("member", TEXT),
         ("start", pa.int64()),
         ("size", pa.int64()),
         ("first", pa.int32()),
@@ -79,107 +126,228 @@ PLAN = pa.schema(
 )
 
 
-def plan(sources: Sequence[str], size: int) -> tuple[pa.Table, int]:
-    """A table of all items of `sources`, as PLAN has it, in units of `size` pages each; and how many files were left,
-    as they are no pictures by their names.
+class Plan:
+    """The file of a plan, of which a part is in memory. sizes: pages of each unit as far as is known, int64 (units,).
+
+    Raises whatever pyarrow does where the file is not one of `write_plan`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = pq.ParquetFile(path)
+        sizes: list[np.ndarray] = []
+        self._begins: list[int] = []  # the first unit of each group of rows, which has whole units
+        for group in range(self._file.num_row_groups):
+            rows = self._file.read_row_group(group, ["unit", "first", "last"])
+            units, first, last = (rows[name].fill_null(1).to_numpy() for name in ("unit", "first", "last"))
+            self._begins.append(int(units[0]))
+            sizes.append(np.bincount(units - units[0], last - first + 1).astype(int))
+        self.sizes = np.concatenate(sizes)
+        self._group, self._rows = -1, pa.table({})
+
+    def items(self, unit: int) -> list[Item]:
+        """The items of a unit."""
+        group = bisect_right(self._begins, unit) - 1
+        if group != self._group:
+            self._group, self._rows = group, self._file.read_row_group(group)
+        units = self._rows["unit"].to_numpy()
+        start, end = np.searchsorted(units, [unit, unit + 1]).tolist()
+        rows = self._rows.slice(start, end - start).drop_columns("unit").to_pylist()
+        return [Item(**row | {name: _decoded(row[name]) for name in ("url", "member")}) for row in rows]
+
+
+def write_plan(path: Path, sources: Sequence[str], size: int) -> int:
+    """Write all items of `sources` to a file, in units of `size` pages each; how many files are left, as they are no
+    pictures by their names.
 
     Raises TextrecError where a source cannot be listed, or has no picture.
     """
-    seen: set[tuple[str, str | None]] = set()
-    columns: dict[str, list[Any]] = {name: [] for name in PLAN.names}
-    unit, room, left = 0, size, 0
-    for source in _sources(sources):
-        for item in _items(source):
+    seen: set[bytes] = set()
+    left = unit = 0
+    room = size
+    with pq.ParquetWriter(path, PLAN, compression="zstd") as file, contextlib.closing(_PageCounter()) as counter:
+        rows: list[tuple[Any, ...]] = []
+
+        def write() -> None:
+            columns = zip(PLAN, zip(*rows, strict=True), strict=True)
+            file.write_table(pa.table([pa.array(values, field.type) for field, values in columns], schema=PLAN))
+            rows.clear()
+
+        for item in _items_of(sources):
             if item is None:
                 left += 1
                 continue
-            if (item.url, item.member) in seen:
+            name = blake2b(b"\0".join(filter(None, (_encoded(item.url), _encoded(item.member)))), digest_size=16)
+            if name.digest() in seen:
                 continue
-            seen.add((item.url, item.member))
-            for part in _parts(item, size):
+            seen.add(name.digest())
+            for part in _parts(item, size, counter):
                 if part.pages > room:
                     unit, room = unit + 1, size
+                    if len(rows) >= GROUP:
+                        write()
                 room -= part.pages
-                for name, value in zip(PLAN.names, (unit, *part), strict=True):
-                    columns[name].append(value)
+                rows.append((unit, _encoded(part.url), _encoded(part.member), *part[2:]))
+        if rows:
+            write()
     if not seen:
         known = ", ".join(sorted(SUFFIXES))
-        raise TextrecError(f"{', '.join(map(redact, sources))}: no picture there; known are {known}, and {TAR} of them")
-    return pa.table(columns, PLAN), left
+        raise TextrecError(f"{', '.join(map(shown, sources))}: no picture there; known are {known}, and {TAR} of them")
+    return left
 
 
-def items_of(table: pa.Table) -> list[Item]:
-    """The items of some rows of a plan."""
-    return [Item(**row) for row in table.drop_columns("unit").to_pylist()]
+def _encoded(name: str | None) -> bytes | None:
+    return None if name is None else name.encode("utf-8", "surrogateescape")
 
 
-def _sources(sources: Iterable[str]) -> Iterator[str]:
-    """The sources, with the lines of a list in its place."""
+def _decoded(name: bytes | None) -> str | None:
+    return None if name is None else name.decode("utf-8", "surrogateescape")
+
+
+# ---- sources ----
+
+
+def _items_of(sources: Iterable[str]) -> Iterator[Item | None]:
+    """The pictures of all sources, with the lines of a list in its place; None for each file that is none."""
     for source in sources:
         if source == STDIN:
-            yield from _lines(sys.stdin)
-        elif source.lower().endswith(LIST):
-            with _listing(source), fsspec.open(source, "rt", encoding="utf-8") as file:
-                yield from _lines(file)  # pyright: ignore[reportArgumentType] -- it is opened by `with`
+            if sys.stdin is None:
+                raise TextrecError(f"{STDIN}: standard input is closed; give it a list of paths or addresses")
+            yield from _of_lines(sys.stdin.buffer)
+        elif _name(source).endswith(LIST):
+            with _listing(source):
+                files, path = filesystem(source)
+                with files.open(path, "rb") as file:
+                    yield from _of_lines(file)
         else:
-            yield source
+            yield from _items(source)
 
 
-def _lines(file: Iterable[str]) -> Iterator[str]:
-    return filter(None, (line.strip() for line in file))
+def _of_lines(lines: Iterable[bytes]) -> Iterator[Item | None]:
+    for line in lines:
+        if source := line.removeprefix(BOM_UTF8).strip():
+            yield from _items(source.decode("utf-8", "surrogateescape"))
 
 
 def _items(source: str) -> Iterator[Item | None]:
-    """The pictures of a source, in order of their names; None for each file that is none."""
-    if source.lower().endswith(COMPRESSED):
-        raise TextrecError(f"{redact(source)}: of a compressed tar file no member can be read alone; unpack it to .tar")
-    if source.startswith(WEB):  # which has no folders
-        yield from _of_file(source)
-        return
+    """The pictures of a source but lists, in order of their names; None for each file that is none."""
+    name = _name(source)
+    if name.endswith(COMPRESSED):
+        raise TextrecError(f"{shown(source)}: of a compressed tar file no member can be read alone; unpack it to .tar")
     with _listing(source):
-        files, path = url_to_fs(source)
-        if PATTERN & set(path) and not files.exists(path):
-            found = files.glob(path)
-            named = True
+        files, path = filesystem(source)
+        pattern = bool(PATTERN & set(path))
+        one = PurePosixPath(name).suffix in SUFFIXES and not pattern
+        # What a server has under such a name is seen when it is read: a list may have millions, and asking takes time.
+        if source.startswith(WEB) or (one and not is_here(source)):
+            yield from _of_file(source)
+        elif files.isdir(path):
+            for found in _below(files, path):
+                yield from _of_file(found) if _known(found) else (None,)
+        elif one or files.exists(path):
+            yield from _of_file(_address(files, path))
+        elif pattern:
+            yield from _matching(files, path)
         else:
-            named = not files.isdir(path)
-            if named and not files.exists(path):
-                raise TextrecError(f"{redact(source)}: no such file, folder or bucket")
-            found = [path] if named else files.find(path)
-        for path in sorted(found):
-            url = path if isinstance(files, LocalFileSystem) else files.unstrip_protocol(path)
-            suffix = PurePosixPath(path).suffix.lower()
-            if suffix == TAR or suffix in SUFFIXES or named:
-                yield from _of_file(url)
-            else:
-                yield None
+            raise TextrecError(f"{shown(source)}: no such file, folder or bucket")
+
+
+def _name(source: str) -> str:
+    """What tells of which kind a source is: its name in lower case."""
+    return shown(source).lower()
+
+
+def _known(url: str) -> bool:
+    """Whether a file is a picture, or a tar file of such, by its name."""
+    return PurePosixPath(url).suffix.lower() in {TAR, *SUFFIXES}
+
+
+def _matching(files: Any, pattern: str) -> Iterator[Item | None]:
+    """The pictures of files, and of folders, that match."""
+    for path, details in sorted(files.glob(pattern, detail=True).items()):
+        if details["type"] == "directory" or (details.get("islink") and files.isdir(path)):
+            for found in _below(files, path):
+                yield from _of_file(found) if _known(found) else (None,)
+        else:
+            yield from _of_file(_address(files, path))
+
+
+def _below(files: Any, folder: str) -> Iterator[str]:
+    """All files below a folder, in order of their names; what it does not let be seen is an error."""
+    if not isinstance(files, LocalFileSystem):
+        yield from (_address(files, path) for path in files.find(folder))
+        return
+
+    def stop(error: OSError) -> None:
+        raise error
+
+    for place, folders, names in os.walk(folder, onerror=stop):
+        folders.sort()
+        yield from (os.path.join(place, name) for name in sorted(names))  # noqa: PTH118 -- a million times
+
+
+def _address(files: Any, path: str) -> str:
+    return path if isinstance(files, LocalFileSystem) else files.unstrip_protocol(path)
 
 
 def _of_file(url: str) -> Iterator[Item | None]:
     """A picture, or those of a tar file."""
-    if not redact(url).lower().endswith(TAR):
+    if not _name(url).endswith(TAR):
         yield Item(url)
         return
+    files, path = filesystem(url)
     try:
         # Members are asked for one after the other, so that of a file of this machine only their heads are read.
-        with fsspec.open(url, "rb") as file, tarfile.open(None, "r:", file) as archive:  # pyright: ignore[reportCallIssue, reportArgumentType]
+        with files.open(path, "rb") as file, tarfile.open(None, "r:", file) as archive:
             for member in archive:
                 if not member.isfile():
                     continue
                 picture = PurePosixPath(member.name).suffix.lower() in SUFFIXES
                 yield Item(url, member.name, member.offset_data, member.size) if picture else None
+            file.seek(archive.offset)
+            if file.read(len(END)) != END:  # a damaged head in the middle is an end for tarfile, too
+                raise tarfile.ReadError(f"no head of a member at byte {archive.offset:,}")
     except tarfile.TarError as error:
-        raise TextrecError(f"{redact(url)}: not a whole tar file ({error}); get it again") from None
+        raise TextrecError(f"{shown(url)}: not a whole tar file ({error}); get it again") from None
 
 
-def _parts(item: Item, size: int) -> Iterator[Item]:
+class _PageCounter:
+    """Counts the pages of files in a process of its own, as decoders may crash at damaged ones."""
+
+    def __init__(self) -> None:
+        self._pool: ProcessPoolExecutor | None = None
+
+    def count(self, path: str) -> int | None:
+        """See `count_pages`; None as well where the process dies."""
+        with signals_waiting():
+            if self._pool is None:
+                context = get_context("spawn")
+                self._pool = ProcessPoolExecutor(1, context, initializer=leave_signals_to_parent)
+            counted = self._pool.submit(count_pages, path)
+        try:
+            return counted.result()
+        except BrokenProcessPool:
+            self.close()
+            return None
+
+    def close(self) -> None:
+        """End the process."""
+        if self._pool:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+        self._pool = None
+
+
+def _parts(item: Item, size: int, counter: _PageCounter) -> Iterator[Item]:
     """A file of many pages in parts, where that is told without fetching it."""
-    count = count_pages(item.url) if item.suffix in SEVERAL and item.member is None and "://" not in item.url else None
+    several = item.suffix in SEVERAL and item.member is None and is_here(item.url)
+    count = counter.count(item.url) if several else None
     if not count:
         yield item
         return
     for first in range(1, count + 1, size):
         yield item._replace(first=first, last=min(first + size - 1, count))
+
+
+# ---- errors ----
 
 
 @contextlib.contextmanager
@@ -190,18 +358,28 @@ def _listing(source: str) -> Iterator[None]:
     except TextrecError:
         raise
     except Exception as error:
-        raise TextrecError(f"{redact(source)}: {reason(error)}") from None
+        raise TextrecError(f"{shown(source)}: {reason(error)}") from None
 
 
 def reason(error: Exception) -> str:
     """Why a file could not be had: one line, without secrets, and with a remedy where credentials are wanting."""
-    name = type(error).__name__
+    name, status = type(error).__name__, getattr(error, "status", None)
     if isinstance(error, ImportError):
         return "this kind of address needs a package more: run `pip install textrec[cluster]`"
-    if isinstance(error, PermissionError) or "Credential" in name or "Token" in name or "Auth" in name:
+    if refused(error):
         return "refused; are credentials for it set, as fsspec wants them, and may they read it?"
     if isinstance(error, FileNotFoundError):
         return "no such file"
+    if isinstance(status, int):  # of an answer of HTTP
+        return f"HTTP {status} {getattr(error, 'message', '')}".strip()
     if isinstance(error, OSError) and error.strerror:
         return describe(OSError(error.errno, error.strerror))
-    return f"{name}: {redact(' '.join(str(error).split()))}" if str(error) else name
+    text = re.sub(r"\S+://\S+", lambda found: shown(found[0]), " ".join(str(error).split()))
+    return f"{name}: {escaped(text)}" if text else name
+
+
+def refused(error: Exception) -> bool:
+    """Whether a bucket wants other credentials."""
+    name = type(error).__name__
+    unnumbered = isinstance(error, PermissionError) and not error.errno  # else it is of this machine
+    return unnumbered or any(word in name for word in ("Credential", "Token", "Auth"))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from textrec.bulk.listing import Item
+from textrec.bulk.listing import Item, escaped
 from textrec.reading.page_reading import PageReading
 from textrec.reading.sheets import Sheet
 
@@ -79,7 +79,7 @@ def count(table: pa.Table) -> Counter[str]:
 
 
 def _of_item(item: Item, model: str) -> dict[str, Any]:
-    return {"source": item.source, "member": item.member, "model": model}
+    return {"source": item.source, "member": item.member and escaped(item.member), "model": model}
 
 
 def _of_page(page: PageReading) -> dict[str, Any]:

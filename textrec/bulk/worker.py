@@ -12,7 +12,7 @@ import pyarrow as pa
 import torch
 
 from textrec.base.runtime import TextrecError
-from textrec.bulk.fetching import fetch_item, is_here
+from textrec.bulk.fetching import fetch_item, lies_here
 from textrec.bulk.listing import Item
 from textrec.bulk.rows import row_of_error, rows_of, table_of
 from textrec.network.finder import LineFinder
@@ -93,7 +93,7 @@ class _Pages:
         """The item of a page that was read."""
         item = self._items.pop((sheet.path, sheet.number))
         self._left[sheet.path] -= 1
-        if not self._left[sheet.path] and not is_here(item):
+        if not self._left[sheet.path] and not lies_here(item):
             Path(sheet.path).unlink()
         return item
 

@@ -142,7 +142,9 @@ def open_sheet(
         elif Path(path).is_dir():
             raise TextrecError(f"no picture in this folder; known are {', '.join(sorted(SUFFIXES))}")
         else:
-            picture = next(open_pictures(on_disk(path), start=number or 1))
+            picture = next(open_pictures(on_disk(path), start=number or 1), None)
+            if picture is None:
+                raise TextrecError(f"has no page {number} any more")
             sheet.way, sheet.whole = recognizer.look(picture.image, finder, kind)
     except TextrecError as error:
         sheet.error = str(error).replace(on_disk(path), path).removeprefix(f"{path}: ")
