@@ -19,33 +19,17 @@ from repository import ROOT
 from text_images import WORDS, text_image
 
 pytest.importorskip("ray", reason="Ray is not installed")
-from ray.cluster_utils import Cluster
+from ray_nodes import ENVIRONMENT, NODE, SUPPORT, nodes
 
 PICTURES = 8
 PATIENCE = 600  # seconds
-SUPPORT = ROOT / "tests/support"
-ENVIRONMENT = {
-    "PYTHONPATH": os.pathsep.join(map(str, (ROOT, SUPPORT / "fatal"))),
-    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
-}
-NODE = {"object_store_memory": 100 << 20, "include_dashboard": False}
 pytestmark = pytest.mark.filterwarnings("ignore")  # of what Ray brings along
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    """A head without cores, and two nodes of one core each."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in ENVIRONMENT.items():
-            patch.setenv(name, value)
-        made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **NODE})
-        try:
-            for _ in range(2):
-                made.add_node(num_cpus=1, **NODE)
-            made.wait_for_nodes()
-            yield made
-        finally:
-            made.shutdown()
+def cluster() -> Iterator[Any]:
+    with nodes(2) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +81,7 @@ def wait_for(what: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-def test_a_cluster_reads_what_one_machine_reads(cluster: Cluster, model: Path, pictures: Path, tmp_path: Path) -> None:
+def test_a_cluster_reads_what_one_machine_reads(cluster: Any, model: Path, pictures: Path, tmp_path: Path) -> None:
     (tmp_path / "pictures").symlink_to(pictures)
     sources = [tmp_path / "pictures", tmp_path / "bad.png"]
     (tmp_path / "bad.png").write_text("no picture")
@@ -113,7 +97,7 @@ def test_a_cluster_reads_what_one_machine_reads(cluster: Cluster, model: Path, p
         assert one == other
 
 
-def test_a_picture_that_kills_becomes_an_error(cluster: Cluster, model: Path, pictures: Path, tmp_path: Path) -> None:
+def test_a_picture_that_kills_becomes_an_error(cluster: Any, model: Path, pictures: Path, tmp_path: Path) -> None:
     pages = [pictures / "0.png", tmp_path / "fatal.png", pictures / "1.png"]
     (tmp_path / "fatal.png").write_bytes((pictures / "2.png").read_bytes())
     code, err = bulk(*pages, "--out", tmp_path / "out", "--model", model, "--cluster", cluster.address)
@@ -123,7 +107,7 @@ def test_a_picture_that_kills_becomes_an_error(cluster: Cluster, model: Path, pi
 
 
 @pytest.mark.parametrize("victim", ["node", "driver"])
-def test_what_dies_loses_nothing(cluster: Cluster, model: Path, pictures: Path, tmp_path: Path, victim: str) -> None:
+def test_what_dies_loses_nothing(cluster: Any, model: Path, pictures: Path, tmp_path: Path, victim: str) -> None:
     out = tmp_path / "out"
     command = [pictures, "--out", out, "--model", model, "--unit", 1, "--cluster", cluster.address]
     with started(*command) as process:
@@ -145,7 +129,7 @@ def test_what_dies_loses_nothing(cluster: Cluster, model: Path, pictures: Path, 
 
 
 def test_a_node_of_another_version_is_told(
-    cluster: Cluster, model: Path, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cluster: Any, model: Path, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "textrec").mkdir()
     (tmp_path / "textrec/__init__.py").write_text('__version__ = "0.0.1"\n')
