@@ -64,7 +64,7 @@ def test_bad_fonts_stop_or_are_left_out(archive):
 
 def fonts_of(families):
     return [
-        Font(f"f{number}", b"", family, frozenset("a"), False, False, 60.0, 3.0)
+        Font(f"f{number}", b"", "", family, frozenset("a"), False, False, 60.0, 3.0)
         for number, family in enumerate(families)
     ]
 

@@ -1,5 +1,6 @@
 """Font files: which there are, what each can write, and which split has it."""
 
+import hashlib
 import io
 import logging
 from collections.abc import Iterable
@@ -36,14 +37,15 @@ FLAT = 1.42
 class Font:
     """A font that can be written with.
 
-    name: of its file, without folders and suffix, of no other font. content: the file's.
-    characters: those of the charset that it has, the blank included.
+    name: of its file, without folders and suffix. content: the file's; digest: of that, in its place where fonts are
+    compared. characters: those of the charset that it has, the blank included.
     capitals: whether its small letters look like capitals. joined: whether its letters hang together.
     size: pixels an em at which its letters are BODY high. stroke: pixels that strokes are thick at that size.
     """
 
     name: str
     content: bytes = field(repr=False, compare=False)
+    digest: str
     family: str
     characters: frozenset[str]
     capitals: bool
@@ -97,6 +99,7 @@ def inspect(file: tuple[str, bytes], *, characters: str) -> Font | str:
     return Font(
         name=name,
         content=content,
+        digest=hashlib.sha256(content).hexdigest(),
         family=family,
         characters=frozenset(drawn - {letter for letter in drawn if capitals and letter != letter.upper()}),
         capitals=capitals,
