@@ -46,7 +46,7 @@ def test_a_picture_that_kills_becomes_an_error(processes: Processes, models: Mod
     assert Counter(Path(source).name for source, _, _ in pages(tmp_path / "out")) == Counter(
         ["a.png", "b.png", "fatal.png", "z.png"]
     )
-    died = "the process that reads it died (killed, as the system does where memory runs out), 3 times"
+    died = "the process that reads it died (killed, as the system does where memory runs out), each time it was tried"
     assert errors(tmp_path / "out") == {"fatal.png": died}
 
 

@@ -1,7 +1,6 @@
 """A Ray cluster, for those whom one machine does not suffice; without it nothing here imports Ray."""
 
 import logging
-import platform
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
@@ -9,7 +8,6 @@ from typing import Any, TypeVar
 
 from pydantic import ConfigDict
 
-from textrec import __version__
 from textrec.base.params import Params
 from textrec.base.runtime import Place, TextrecError
 
@@ -98,15 +96,16 @@ def _same_versions(ray: Any, asked: str) -> None:
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     def versions() -> tuple[str, str]:  # taken along by value, as textrec may not be there
+        import importlib
         import platform
 
         try:
-            from textrec import __version__
+            version = importlib.import_module("textrec").__version__
         except ImportError:
-            __version__ = "none"
-        return __version__, platform.python_version()
+            version = "none"
+        return version, platform.python_version()
 
-    here = __version__, platform.python_version()
+    here = versions()
     answers = {
         node["NodeManagerAddress"] + " " + node["NodeID"][:8]: ray.remote(versions)
         .options(num_cpus=0, scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False))

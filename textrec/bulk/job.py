@@ -23,7 +23,7 @@ from textrec.bulk.listing import Item, Plan, shown, write_plan
 from textrec.bulk.rows import count, row_of_error, table_of
 from textrec.bulk.worker import How
 
-TRIES = 3  # processes that may die at a page before it is given up
+TRIES = 3  # of a page at which processes die
 COUNTS = b"textrec.counts"  # in a file's metadata
 
 
@@ -117,7 +117,7 @@ class Job:
         return sum((self._counts(unit) for unit in range(len(sizes))), Counter())
 
     def _one_by_one(self, task: Task, runner: Runner) -> list[pa.Table]:
-        """Read each page of a task at which a process died alone, until TRIES processes have died at it."""
+        """Read each page of a task at which a process died alone, before it is given up."""
         pages = [page for item in task.items for page in item.singly()]
         tables: dict[Item, pa.Table] = {}
         reason = ""
@@ -128,7 +128,7 @@ class Job:
                     reason = table
                 else:
                     tables[one.items[0]] = table
-        error = f"{reason}, {TRIES} times"
+        error = f"{reason}, each time it was tried"
         given_up = {page: [row_of_error(page, error, self._how.model)] for page in pages if page not in tables}
         tables |= {page: table_of(rows) for page, rows in given_up.items()}
         return [tables[page] for page in pages]
