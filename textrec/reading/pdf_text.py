@@ -48,7 +48,7 @@ def _look(pdf: Pdf) -> tuple[np.ndarray, np.ndarray]:
     file = io.BytesIO()
     pdf.save(file)
     with PDFIUM, contextlib.closing(pypdfium2.PdfDocument(file.getvalue())) as document:
-        page = document[0]
+        page: Any = document[0]
         text = page.get_textpage()
         letters = [number for number in range(text.count_chars()) if text.get_text_range(number, 1).strip()]
         boxes = [text.get_charbox(number, loose=True) for number in letters]
