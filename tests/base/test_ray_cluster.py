@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 pytest.importorskip("ray", reason="Ray is not installed")
-from ray_nodes import nodes
+from ray_nodes import add, nodes
 
 from textrec.base.charset import Charset
 from textrec.base.params import load
@@ -27,12 +27,6 @@ TOLD = {"description": "work", "unit": "item"}
 def cluster() -> Iterator[Any]:
     with nodes(2) as made:
         yield made
-
-
-def add(number: int, *, more: int) -> tuple[int, int]:
-    if number < 0:
-        raise TextrecError(f"{number} is below 0")
-    return number + more, os.getpid()
 
 
 @pytest.mark.usefixtures("cluster")
@@ -54,7 +48,7 @@ def test_drawn_lines_are_the_same_whoever_draws(
 ) -> None:
     monkeypatch.chdir(pytestconfig.rootpath)
     charset = Charset("abcdefghijklmnopqrstuvwxyz ")
-    corpus = Corpus(dict.fromkeys(SPLITS, "some words of a text that goes on and on "), charset, 1, 0)
+    corpus = Corpus(dict.fromkeys(SPLITS, "some words of a text that goes on and on"), charset, 1, 0)
 
     def draw(place: Place) -> bytes:
         counts, params = Lines(train=24, val=2, test=2, hand=4), load("draw_lines", DrawLines)

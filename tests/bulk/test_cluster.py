@@ -103,7 +103,8 @@ def test_a_picture_that_kills_becomes_an_error(cluster: Any, model: Path, pictur
     code, err = bulk(*pages, "--out", tmp_path / "out", "--model", model, "--cluster", cluster.address)
     assert (code, err.splitlines()[-1]) == (1, "2 pages read, 2 lines, 1 could not be read")
     found = {row["source"]: row["error"] for row in rows(tmp_path / "out")}
-    assert found == {str(page): None for page in pages} | {str(pages[1]): "the process that reads it died, each time it was tried"}
+    died = "the process that reads it died, each time it was tried"
+    assert found == {str(page): None for page in pages} | {str(pages[1]): died}
 
 
 @pytest.mark.parametrize("victim", ["node", "driver"])

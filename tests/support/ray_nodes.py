@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from repository import ROOT
 
+from textrec.base.runtime import TextrecError
+
 SUPPORT = ROOT / "tests/support"
 ENVIRONMENT = {
     "PYTHONPATH": os.pathsep.join(map(str, (ROOT, SUPPORT / "fatal", SUPPORT))),
@@ -33,3 +35,10 @@ def nodes(count: int) -> Iterator[Any]:
             yield made
         finally:
             made.shutdown()
+
+
+def add(number: int, *, more: int) -> tuple[int, int]:
+    """A sum, and who reckoned it; importable on nodes."""
+    if number < 0:
+        raise TextrecError(f"{number} is below 0")
+    return number + more, os.getpid()
