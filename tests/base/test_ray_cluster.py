@@ -61,5 +61,5 @@ def test_drawn_lines_are_the_same_whoever_draws(
 
 def test_without_a_cluster_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
-    with pytest.raises(TextrecError, match=r"^data.workers: ray: no cluster to be used .*; begin one by"):
+    with pytest.raises(TextrecError, match=r"^data.workers: ray 127.0.0.1:1: no cluster answers .*; is the cluster up"):
         list(parallel_map(partial(add, more=1), [1], total=1, place="ray", **TOLD))

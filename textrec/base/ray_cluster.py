@@ -1,6 +1,7 @@
 """A Ray cluster, for those whom one machine does not suffice; without it nothing here imports Ray."""
 
 import logging
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
@@ -37,11 +38,12 @@ def connect(address: str | None, *, asked: str) -> Any:
         from ray.data import DataContext
     except ImportError:
         raise TextrecError(f"{asked}: Ray is not installed; run `pip install textrec[cluster]`") from None
+    address = address or os.environ.get("RAY_ADDRESS")
     if address:
         _answers(address, asked)
     try:
         ray.init(address or "auto", log_to_driver=False, logging_level=logging.ERROR)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         where = f"at {address}" if address else "on this machine"
         first = str(error).partition("\n")[0]
         remedy = f"begin one by `ray start --head`, or do without {asked}"
