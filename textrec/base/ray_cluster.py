@@ -15,7 +15,7 @@ from textrec.base.runtime import Place, TextrecError
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 AHEAD = 4  # items a core that are handed out before their turn
-PATIENCE = 30  # seconds for an answer of a cluster, and of each of its nodes
+ANSWER, PATIENCE = 10, 60  # seconds for a cluster to answer; for each of its nodes, which may have to begin a process
 
 
 class Workers(Params):
@@ -87,7 +87,7 @@ def _answers(address: str, asked: str) -> None:
 
     try:
         with grpc.insecure_channel(address) as channel:
-            grpc.channel_ready_future(channel).result(PATIENCE)
+            grpc.channel_ready_future(channel).result(ANSWER)
     except Exception as error:
         remedy = "it is HOST:PORT, as `ray start --head` says; is the cluster up?"
         raise TextrecError(f"{asked} {address}: no cluster answers ({type(error).__name__}); {remedy}") from None
