@@ -44,7 +44,7 @@ class Shown(NamedTuple):
     read: Read
 
 
-Outputs = tuple[Markup, str, Shown | None, str, Any, Opened | None, Message]
+Outputs = tuple[Markup, str, Shown | None, str, Any, Any, Message]
 
 
 class Page(gr.Blocks):
@@ -83,19 +83,20 @@ def build(reader: Reader, *, corrected: Path, pages: Path, examples: Mapping[Pat
     subject = "a paragraph" if reader.card.paragraphs else "a line, or of a whole page,"
     measured_on = {encode(first_page(path))[0] for path in map(str, examples)}
 
-    def read(picture: str | None) -> Outputs:
+    def read(picture: str | None, opened: tuple[Opened, ...]) -> Outputs:
         if picture is None:
             return _line(EMPTY)
         try:
             found = reader.read(Path(picture), seconds=SECONDS)
             if isinstance(found, PageReading):
-                return page_html(found), "", None, "", gr.Column(visible=False), *open_page(found, picture, pages)
+                new, message = open_page(found, picture, pages)
+                return page_html(found), "", None, "", gr.Column(visible=False), (*opened, new), message
         except TextrecError as error:
             return _line(message_html(f"Not read: {named(error, picture)}."))
         return _line(reading_html(found), found.text, Shown(picture, found))
 
-    def read_drawing(drawing: dict[str, str] | None) -> Outputs:
-        return read(drawing["composite"] if drawing else None)
+    def read_drawing(drawing: dict[str, str] | None, opened: tuple[Opened, ...]) -> Outputs:
+        return read(drawing["composite"] if drawing else None, opened)
 
     def save(shown: Shown | None, text: str, writer: str) -> Markup:
         if shown is None:
@@ -167,15 +168,15 @@ def build(reader: Reader, *, corrected: Path, pages: Path, examples: Mapping[Pat
 
         outputs = [reading, text, shown, saved, form, opened, page_editor]
         hidden: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
-        picture.change(read, picture, outputs, **ONE_AT_A_TIME, **hidden)
-        read_button.click(read_drawing, drawing, outputs, **ONE_AT_A_TIME, **hidden)
+        picture.change(read, [picture, opened], outputs, **ONE_AT_A_TIME, **hidden)
+        read_button.click(read_drawing, [drawing, opened], outputs, **ONE_AT_A_TIME, **hidden)
         save_button.click(save, [shown, text, writer], saved, **hidden)
     return page
 
 
 def _line(reading: Markup, text: str = "", shown: Shown | None = None) -> Outputs:
     """What is shown of a picture that is no page."""
-    return reading, text, shown, "", gr.Column(visible=True), None, NOTHING
+    return reading, text, shown, "", gr.Column(visible=True), gr.skip(), NOTHING
 
 
 def _path(payload: ImageData | None) -> str | None:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import gradio as gr
 import numpy as np
 from gradio.data_classes import FileData
-from gradio.processing_utils import save_pil_to_cache
+from gradio.processing_utils import encode_pil_to_bytes, save_pil_to_cache
 from gradio.utils import get_upload_folder
 from PIL import Image
 
@@ -18,7 +18,7 @@ from app.reader import ONE_AT_A_TIME, SECONDS, Reader, first_page, named
 from app.words import MOST_DOUBTFUL
 from textrec.base.runtime import TextrecError, describe
 from textrec.pages.pictures import open_pictures
-from textrec.reading.page_reading import PageReading
+from textrec.reading.page_reading import LineReading, PageReading
 from textrec.reports.errors_page import DOUBTS
 
 FOLDER = Path(__file__).with_name("page_editor")
@@ -70,10 +70,11 @@ def open_page(found: PageReading, picture: str, folder: Path) -> tuple[Opened, M
 
 
 def editor(reader: Reader, *, folder: Path) -> tuple[gr.State, gr.HTML]:
-    """What is opened, None: nothing, and the editor of it, which keeps pages in a folder; what `open_page` gives is
-    their values.
+    """The pages that were opened, and the editor of the last, which keeps pages in a folder; `open_page` makes both.
+
+    Pages before the last may be worked on still: the editor leaves none while its corrections are not saved.
     """
-    opened = gr.State(None, time_to_live=KEPT)
+    opened = gr.State((), time_to_live=KEPT)
     script = "\n".join((FOLDER / name).read_text(encoding="utf-8") for name in SCRIPTS)
     component = gr.HTML(
         NOTHING,
@@ -83,10 +84,13 @@ def editor(reader: Reader, *, folder: Path) -> tuple[gr.State, gr.HTML]:
         elem_id="editor",
     )
 
+    def cut(opened: Opened, page: PageReading, _: Any) -> Message:
+        pixels = reader.cut_line(Path(opened.picture), opened.turned, _one(page), seconds=SECONDS)
+        content = base64.b64encode(encode_pil_to_bytes(Image.fromarray(pixels))).decode()
+        return {"kind": "cut", "image": f"data:image/png;base64,{content}"}
+
     def reread(opened: Opened, page: PageReading, _: Any) -> Message:
-        if len(page.lines) != 1:
-            raise TextrecError("one line is read at a time")
-        [line] = page.lines
+        line = _one(page)
         found = reader.read_line(Path(opened.picture), opened.turned, line, seconds=SECONDS)
         if not found.text:
             return {"said": "No text was found in the line; change its outline, or write its text."}
@@ -103,26 +107,33 @@ def editor(reader: Reader, *, folder: Path) -> tuple[gr.State, gr.HTML]:
 
     # What is asked for while another answer is awaited waits; a cover over the editor would take the keys.
     options: dict[str, Any] = {"trigger_mode": "multiple", "api_visibility": "private", "show_progress": "hidden"}
+    component.cut(_answer(cut, "Not cut out"), opened, component, **options, **ONE_AT_A_TIME)
     component.reread(_answer(reread, "Not read"), opened, component, **options, **ONE_AT_A_TIME)
     component.keep(_answer(keep, "Not saved"), opened, component, **options)
     component.export(_answer(export, "Not exported"), opened, component, **options)
     return opened, component
 
 
-def _answer(make: Callable[[Opened, PageReading, Any], Message], failed: str) -> Callable[..., Message]:
-    """An event's function: of what is opened, the page as it was sent, and the format that was named."""
+def _one(page: PageReading) -> LineReading:
+    if len(page.lines) != 1:
+        raise TextrecError("one line is cut out, or read, at a time")
+    return page.lines[0]
 
-    def answer(opened: Opened | None, event: gr.EventData) -> Message:
+
+def _answer(make: Callable[[Opened, PageReading, Any], Message], failed: str) -> Callable[..., Message]:
+    """An event's function: of one of the pages that were opened, as it was sent, and the format that was named."""
+
+    def answer(pages: tuple[Opened, ...], event: gr.EventData) -> Message:
         sent = event._data if isinstance(event._data, dict) else {}
-        page = sent.get("page")
+        opened = next((page for page in pages if page.number == sent.get("page")), None)
         try:
-            if opened is None or page != opened.number:
-                raise TextrecError("another page is open, or none; give its picture again")
+            if opened is None:
+                raise TextrecError("this page is not open; give its picture again")
             made = make(opened, edited_page(sent.get("lines"), opened.size), sent.get("format"))
         except TextrecError as error:
             made = {"said": f"{failed}: {named(error, opened.picture) if opened else error}."}
         except OSError as error:
             made = {"said": f"{failed}: {describe(error)}."}
-        return {"page": page, "number": next(_numbers), **made}  # one like the last would not be noticed
+        return {"question": sent.get("question"), **made}
 
     return answer

@@ -5,6 +5,7 @@ import hashlib
 import multiprocessing
 import signal
 from dataclasses import astuple
+from functools import lru_cache
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -60,11 +61,15 @@ class Read(NamedTuple):
 
 
 class _Line(NamedTuple):
-    """A line to be read, in pixels of its picture turned by so many quarters, as `np.rot90` does."""
+    """A line to be cut out of its picture, turned by so many quarters as `np.rot90` does, and whether it is to be read.
+
+    It is in pixels of the picture so turned.
+    """
 
     picture: Path
     quarters: int
     line: LineReading
+    read: bool
 
 
 class Reader:
@@ -103,7 +108,11 @@ class Reader:
 
     def read_line(self, picture: Path, quarters: int, line: LineReading, *, seconds: float) -> Read:
         """Read a line, in pixels of its picture turned by so many quarters, as `np.rot90` does; errors as of `read`."""
-        return self._ask(_Line(picture, quarters, line), seconds)
+        return self._ask(_Line(picture, quarters, line, read=True), seconds)
+
+    def cut_line(self, picture: Path, quarters: int, line: LineReading, *, seconds: float) -> np.ndarray:
+        """What `read_line` reads of, straightened: grey, uint8 (height, width); errors as of `read`."""
+        return self._ask(_Line(picture, quarters, line, read=False), seconds)
 
     def _ask(self, request: Path | _Line, seconds: float) -> Any:
         try:
@@ -165,14 +174,15 @@ def _work(model: Path | None, finder: Path | None, connection: Connection) -> No
             give_back()
 
 
-def _answer(request: Path | _Line, recognizer: "Recognizer", finder: "LineFinder") -> Read | PageReading:
+def _answer(request: Path | _Line, recognizer: "Recognizer", finder: "LineFinder") -> Read | PageReading | np.ndarray:
     from textrec.reading.pages import read_way
 
     if isinstance(request, _Line):
-        picture = np.asarray(first_page(request.picture))
-        upright = np.ascontiguousarray(np.rot90(picture, request.quarters))
-        crop = recognizer.crop_line(cut_line(upright, request.line.outline, request.line.baseline))
-        [reading] = recognizer.read_prepared([crop])
+        upright = _upright(request.picture, request.quarters)
+        strip = cut_line(upright, request.line.outline, request.line.baseline)
+        if not request.read:
+            return strip.pixels
+        [reading] = recognizer.read_prepared([recognizer.crop_line(strip)])
     else:
         way, whole = recognizer.look(first_page(request), finder)
         readings = recognizer.read_prepared(way.crops)
@@ -180,6 +190,11 @@ def _answer(request: Path | _Line, recognizer: "Recognizer", finder: "LineFinder
             return read_way(way, iter(readings))
         [reading] = readings
     return Read(*astuple(reading))
+
+
+@lru_cache(maxsize=1)  # line after line of one page is looked at
+def _upright(picture: Path, quarters: int) -> np.ndarray:
+    return np.ascontiguousarray(np.rot90(np.asarray(first_page(picture)), quarters))
 
 
 def _describe(recognizer: "Recognizer", model: Path) -> Card:

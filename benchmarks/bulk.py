@@ -1,13 +1,15 @@
-"""Many pages by one command: the memory that it takes, its speed, and what a kill in the middle leaves.
+"""Many pages by `textrec read` and by `textrec bulk`: their speed, the memory that they take, what a kill leaves.
 
-Usage: python benchmarks/bulk.py ARCHIVES SCRATCH [PAGES [OPTION ...]]
+Usage: python benchmarks/bulk.py ARCHIVES SCRATCH [PAGES [MORE [OPTION ...]]]
 
-ARCHIVES and SCRATCH as of pages.py. PAGES (2,000) pictures, links to JPEGs of the upright test pages, small and large,
-over and over, are read by `textrec read FOLDER --page --out page --to OUT` with each OPTION, say `--finder PATH`. Once
-half of the files are there it is killed (SIGKILL); each that is there must be XML to its end, with lines. Then the same
-command is given again: it must leave those as they are and write the rest, and nothing else may be left in OUT. Memory
-is the highest that the system counted for the process (VmHWM), in each of the two runs, at each tenth of the pages: it
-should not grow. Pages a second are of the second run, what beginning takes included.
+ARCHIVES and SCRATCH as of pages.py. PAGES (1,000) pictures, links to JPEGs of the upright test pages, small and large,
+over and over, are read by `textrec read FOLDER --page --out page --to OUT` and by `textrec bulk FOLDER --page --out
+OUT`, each with each OPTION, say `--finder PATH`. Once half of the pages are there the command is killed with all its
+processes (SIGKILL); each file that is there must be whole. Then the same command is given again: it must leave those as
+they are and write the rest, so that each page is there once, and nothing else may be left in OUT. Then the same without
+a kill with MORE pictures (10,000; 0: not at all). Pages a second are of what is read to the end, what beginning takes
+included. Memory is the highest of the samples in each tenth of the pages: of all processes of the command the sum of
+what each has for itself and its share of what several have (PSS). It should not grow.
 """
 
 import os
@@ -15,18 +17,32 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from itertools import cycle, islice
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from machine import ROOT, save
+import pyarrow as pa
+import pyarrow.parquet as pq
+from machine import ROOT, save, tree
 from true_pages import pages_of
 
 from textrec.base.runtime import TextrecError, usable_cores
 from textrec.pages.xml_edit import read_xml
 
-READ = (sys.executable, "-m", "textrec.cli", "read", "--page", "--out", "page")
-PATIENCE = 0.2  # seconds between two looks
+PATIENCE = 0.5  # seconds between two looks
 QUALITY = 90  # of JPEGs
+UNIT = 64  # pages of a table; fewer where there are few pages
+
+
+class Command(NamedTuple):
+    """A way to read a folder. words: for so many pages. files: what its files are called. pages: those of a file, by
+    the names of their pictures; none where it is not whole.
+    """
+
+    words: Callable[[Path, Path, int], list[str]]
+    files: str
+    pages: Callable[[Path], list[str]]
 
 
 def main() -> None:
@@ -34,35 +50,51 @@ def main() -> None:
     if len(sys.argv) < 3:
         raise SystemExit(__doc__)
     source, scratch = (Path(argument).resolve() for argument in sys.argv[1:3])
-    count = int(sys.argv[3]) if len(sys.argv) > 3 else 2000
-    pictures, out = linked(source, scratch, count), scratch / "bulk/out"
-    command = [*READ, str(pictures), "--to", str(out), *sys.argv[4:]]
-    if out.exists():
-        raise SystemExit(f"{out}: remove it, or what is read would be there already")
-    _, before = run(command, out, count, until=count // 2)
-    written = {path: path.stat().st_mtime_ns for path in files(out)}
-    broken = [path.name for path in written if not is_whole(path)]
-    start = time.perf_counter()
-    code, after = run(command, out, count, until=None)
-    seconds = time.perf_counter() - start
-    found = files(out)
-    figures = {
-        "pages": count,
-        "cores": usable_cores(),
-        "killed_after": len(written),
-        "broken_by_the_kill": broken,
-        "written_again": [path.name for path, at in written.items() if path.stat().st_mtime_ns != at],
-        "missing": count - len(found),
-        "broken": [path.name for path in found if not is_whole(path)],
-        "left_over": [path.name for path in out.rglob("*") if path.is_file() and path not in set(found)],
-        "exit_code": code,
-        "pages_a_second": (count - len(written)) / seconds,
-        "peak_mib": max(*before, *after),
-        "peaks_mib": {"before": before, "after": after},
-    }
-    for name, value in figures.items():
-        print(f"{name:20} {value}")
+    count, more = (int(sys.argv[place]) if len(sys.argv) > place else usual for place, usual in ((3, 1000), (4, 10000)))
+    figures: dict[str, Any] = {"cores": usable_cores()}
+    for pages in filter(None, (count, more)):
+        pictures = linked(source, scratch, pages)
+        for name, command in COMMANDS.items():
+            out = scratch / f"bulk/{name}-{pages}"
+            if out.exists():
+                raise SystemExit(f"{out}: remove it, or what is read would be there already")
+            figures[f"{name} {pages}"] = measured(command, pictures, out, pages, sys.argv[5:], kill=pages == count)
+    for name, values in figures.items():
+        print(f"{name:12} {values}")
     save("bulk", figures)
+
+
+def measured(
+    command: Command, pictures: Path, out: Path, count: int, options: list[str], *, kill: bool
+) -> dict[str, Any]:
+    """The figures of a command that reads so many pages, once to the end; before that until it is killed."""
+    words, figures = [*command.words(pictures, out, count), *options], {}
+    written: dict[Path, int] = {}
+    if kill:
+        _, before = run(words, command, out, count, until=count // 2)
+        written = {path: path.stat().st_mtime_ns for path in files(out, command)}
+        figures["broken_by_the_kill"] = [path.name for path in written if not command.pages(path)]
+        figures["peaks_before_mib"] = before
+    there = sum(len(command.pages(path)) for path in written)
+    start = time.perf_counter()
+    code, peaks = run(words, command, out, count, until=None)
+    seconds = time.perf_counter() - start
+    found = files(out, command)
+    pages = [page for path in found for page in command.pages(path)]
+    return figures | {
+        "pages": count,
+        "killed_after": there if kill else None,
+        "written_again": [path.name for path, at in written.items() if path.stat().st_mtime_ns != at],
+        "missing": count - len(set(pages)),
+        "twice": len(pages) - len(set(pages)),
+        "left_over": [
+            path.name for path in out.rglob("*") if path.name.endswith(".tmp") or path.parent.name == "scratch"
+        ],
+        "exit_code": code,
+        "pages_a_second": (count - there) / seconds,
+        "peak_mib": max(peaks),
+        "peaks_mib": peaks,
+    }
 
 
 def linked(source: Path, scratch: Path, count: int) -> Path:
@@ -83,41 +115,85 @@ def linked(source: Path, scratch: Path, count: int) -> Path:
     return folder
 
 
-def run(command: list[str], out: Path, count: int, *, until: int | None) -> tuple[int, list[float]]:
-    """Run a command to its end, or until there are so many files, then kill it; its exit code, and peaks in MiB."""
+def run(words: list[str], command: Command, out: Path, count: int, *, until: int | None) -> tuple[int, list[int]]:
+    """Run a command to its end, or until so many pages are there, then kill it; its exit code, and peaks in MiB."""
     environment = os.environ | {"PYTHONPATH": os.fspath(ROOT)}
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "textrec.cli", *words],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
     peaks: dict[int, float] = {}
+    each = 1 if command is COMMANDS["read"] else unit(count)
     while process.poll() is None:
-        done = len(files(out))
+        done = min(count, each * len(files(out, command)))
         if until is not None and done >= until:
-            process.send_signal(signal.SIGKILL)
-        peaks[10 * done // count] = max(peak(process.pid), peaks.get(10 * done // count, 0.0))
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        peaks[10 * done // count] = max(memory(process.pid), peaks.get(10 * done // count, 0.0))
         time.sleep(PATIENCE)
     return process.returncode, [round(value) for value in peaks.values()]
 
 
-def peak(pid: int) -> float:
-    """The most MiB that a process has had in memory; 0 of one that has ended."""
+def memory(pid: int) -> float:
+    """MiB that a process and those below it have now, what several of them share counted once (PSS)."""
+    return sum(map(_share, tree(pid))) / 1024
+
+
+def _share(pid: int) -> int:
     try:
-        status = Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return 0.0
-    return next((int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmHWM")), 0.0)
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:  # it has ended
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0)
 
 
-def files(folder: Path) -> list[Path]:
-    """What was written there under its name."""
-    return sorted(folder.rglob("[!.]*.xml"))
+def files(folder: Path, command: Command) -> list[Path]:
+    """What a command wrote there under its name."""
+    return sorted(folder.glob(f"[!.]{command.files}"))
 
 
-def is_whole(path: Path) -> bool:
-    """Whether a file is PAGE XML to its end, and has lines."""
+# ---- the two ----
+
+
+def unit(count: int) -> int:
+    """Pages of a table, where there are so many in all."""
+    return max(1, min(UNIT, count // 20))
+
+
+def read_words(pictures: Path, out: Path, _count: int) -> list[str]:
+    """What is typed."""
+    return ["read", str(pictures), "--page", "--out", "page", "--to", str(out)]
+
+
+def bulk_words(pictures: Path, out: Path, count: int) -> list[str]:
+    """What is typed."""
+    return ["bulk", str(pictures), "--page", "--out", str(out), "--unit", str(unit(count))]
+
+
+def page_of_xml(path: Path) -> list[str]:
+    """The page of a file of PAGE XML that is whole to its end, and has lines."""
     try:
-        return any(element.name == "TextLine" for element in read_xml(path).elements)
+        return [path.stem] if any(element.name == "TextLine" for element in read_xml(path).elements) else []
     except TextrecError:
-        return False
+        return []
 
+
+def pages_of_table(path: Path) -> list[str]:
+    """The pages that were read of a table that is whole."""
+    try:
+        rows = pq.read_table(path, columns=["source", "line"]).to_pylist()
+    except (OSError, pa.ArrowInvalid):
+        return []
+    return [Path(row["source"]).stem for row in rows if row["line"] == 1]
+
+
+COMMANDS = {
+    "read": Command(read_words, "*.xml", page_of_xml),
+    "bulk": Command(bulk_words, "*.parquet", pages_of_table),
+}
 
 if __name__ == "__main__":
     main()

@@ -74,7 +74,7 @@ def damage(content: bytes, random: np.random.Generator) -> bytes:
 def child(folder: Path, seed: int) -> None:
     """Read damaged files, from a seed on, for ever; a line of JSON for each."""
     import torch
-    from networks import recognizer
+    from networks import line_recognizer
     from text_images import LINE
 
     from textrec import cli
@@ -87,10 +87,9 @@ def child(folder: Path, seed: int) -> None:
     logging.disable()
     torch.set_num_threads(1)
     pictures.MOST_PIXELS = LEFT
-    LINE.save(folder / "scan.png")
+    LINE.resize((200, 100)).save(folder / "scan.png")  # whose size the XML has
     files = list(examples().items())
-    reader = recognizer(max_width=4000, max_height=2000)
-    lines = Recognizer(reader.model, type(reader.charset)("abcd e"), reader.calibration)
+    lines = line_recognizer(max_width=4000, max_height=2000)
     for number in itertools.count(seed):
         random = np.random.default_rng(number)
         name, content = files[number % len(files)]

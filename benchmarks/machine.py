@@ -34,7 +34,7 @@ def measure(command: list[str], folder: Path, environment: dict[str, str]) -> tu
         command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     while process.poll() is None:
-        peak = max(peak, sum(map(_resident, _tree(process.pid))))
+        peak = max(peak, sum(map(_resident, tree(process.pid))))
         time.sleep(0.02)
     seconds = time.perf_counter() - start
     if process.returncode:
@@ -42,12 +42,13 @@ def measure(command: list[str], folder: Path, environment: dict[str, str]) -> tu
     return seconds, peak / 2**20
 
 
-def _tree(pid: int) -> list[int]:
+def tree(pid: int) -> list[int]:
+    """A process and all below it; none where it has ended."""
     try:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     except OSError:
         return []
-    return [pid, *(found for child in children for found in _tree(int(child)))]
+    return [pid, *(found for child in children for found in tree(int(child)))]
 
 
 def _resident(pid: int) -> int:

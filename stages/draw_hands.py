@@ -2,6 +2,7 @@
 
 from textrec.base.charset import CharsetParams
 from textrec.base.params import load
+from textrec.base.ray_cluster import Workers
 from textrec.base.records import read_records
 from textrec.base.runtime import run, write_json
 from textrec.datasets.drawing import DrawLines, write_lines
@@ -28,6 +29,7 @@ def main() -> None:
         charset=charset,
         height=height.line_height,
         seed=params.seed,
+        place=load("data", Workers).workers,
     )
     write_json("metrics/drawn_lines.json", report)
     contact_sheet("reports/drawn_lines.png", OUTPUT)

@@ -2,6 +2,7 @@
 
 from textrec.base.charset import Charset, CharsetParams
 from textrec.base.params import load
+from textrec.base.ray_cluster import Workers
 from textrec.base.records import SPLITS, read_forms
 from textrec.base.runtime import run
 from textrec.datasets.samples import contact_sheet, known_samples, read_split, write_training_samples
@@ -16,7 +17,8 @@ def main() -> None:
     """Write the stacked and the real paragraphs and their contact sheet."""
     params, line_height = load("synth_paragraphs", SynthParagraphs), load("crop", CropParams).line_height
     forms = [form for form in read_forms("data/interim/iam.jsonl") if form.split == "train"]
-    samples = stack_paragraphs(forms, "data/raw/iamdb.zip", params, line_height=line_height)
+    place = load("data", Workers).workers
+    samples = stack_paragraphs(forms, "data/raw/iamdb.zip", params, line_height=line_height, place=place)
     charset = Charset(read_split(REAL, "val").characters)
     known = known_samples((("train", sample) for sample in samples), charset, load("charset", CharsetParams))
     stacked = (sample for _, sample in known)

@@ -204,14 +204,14 @@ def test_no_picture_but_an_uploaded_one_can_be_given(site: Site, path: str, mark
     [uploaded] = answer.json()
     link = Path(uploaded).parents[1] / "link.png"
     link.symlink_to(site.folder / "line.png")
-    assert "Confidence" in ask(site, "change", {"path": uploaded} | marked)
+    assert "Confidence" in ask(site, "change", {"path": uploaded} | marked, None)
     given = {"path": path.format(folder=site.folder, upload=Path(uploaded).parent)} | marked
     drawn = {"background": None, "layers": [], "composite": None}
     answers = [
-        ask(site, "change", given),
-        ask(site, "change", {"path": uploaded, "background": given} | marked),
-        *(ask(site, "click", drawn | {name: given}, place=1) for name in ("background", "composite")),
-        ask(site, "click", drawn | {"layers": [given]}, place=1),
+        ask(site, "change", given, None),
+        ask(site, "change", {"path": uploaded, "background": given} | marked, None),
+        *(ask(site, "click", drawn | {name: given}, None, place=1) for name in ("background", "composite")),
+        ask(site, "click", drawn | {"layers": [given]}, None, place=1),
         ask(site, "click", None, given, "", place=2),
     ]
     link.unlink()

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import pytorch_lightning as lightning
 import torch
@@ -113,9 +115,10 @@ def test_what_a_kill_leaves_is_told_from_what_is_whole(benchmark: Callable[[str]
     xml = b"<PcGts><Page><TextRegion><TextLine/></TextRegion></Page></PcGts>"
     for name, content in (("a.xml", xml), ("b.xml", xml[:-3]), (".c.xml.tmp", xml), ("d.xml", b"<PcGts/>")):
         (tmp_path / name).write_bytes(content)
-    assert {path.name: bulk.is_whole(path) for path in bulk.files(tmp_path)} == {
-        "a.xml": True,
-        "b.xml": False,
-        "d.xml": False,
-    }
-    assert bulk.peak(os.getpid()) > 10
+    read, tables = bulk.COMMANDS["read"], bulk.COMMANDS["bulk"]
+    assert [read.pages(path) for path in bulk.files(tmp_path, read)] == [["a"], [], []]
+    table = pa.table({"source": ["/s/1.jpg", "/s/1.jpg", "/s/2.jpg", "/s/3.jpg"], "line": [1, 2, 1, None]})
+    pq.write_table(table, tmp_path / "a.parquet")
+    (tmp_path / "b.parquet").write_bytes((tmp_path / "a.parquet").read_bytes()[:-9])
+    assert [tables.pages(path) for path in bulk.files(tmp_path, tables)] == [["1", "2"], []]
+    assert bulk.memory(os.getpid()) > 10

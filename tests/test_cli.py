@@ -277,16 +277,20 @@ def test_ink_without_text_is_told_and_erases_none(
 
 
 @pytest.mark.parametrize("orientation", range(2, 9))
-def test_an_image_that_is_to_be_turned_is_refused_whichever_way(
+def test_an_image_that_exif_turns_is_read_where_the_xml_says_which_way(
     run: Run, lines_model: Path, folder: Path, orientation: int
 ) -> None:
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = orientation
     Image.open(folder / "scan.png").save(folder / "scan.jpg", exif=exif)
     (folder / "page.xml").write_text(OLD.replace("scan.png", "scan.jpg"))
-    code, _, err = run("read", "page.xml", "--model", lines_model)
+    code, out, err = run("read", "page.xml", "--model", lines_model)
     assert code == 1
-    assert "error: page.xml: scan.jpg is to be turned, by its EXIF" in err
+    if orientation < 5:
+        assert err.startswith("error: page.xml: its image scan.jpg is turned by its EXIF, and its coordinates do not")
+    else:
+        page = json.loads(out)
+        assert (page["width"], page["height"], page["lines"][1]["text"] != "") == (300, 400, True)
 
 
 def test_what_xml_calls_a_line_is_read_as_one(run: Run, lines_model: Path, folder: Path) -> None:
@@ -323,6 +327,21 @@ def test_a_folder_has_its_xml_read_and_not_the_images_of_it(run: Run, lines_mode
     (folder / "notes.xml").write_text("<notes/>")
     _, out, _ = run("read", folder, "--model", lines_model)
     assert {Path(json.loads(text)["path"]).name for text in out.splitlines()} == {"page.xml", "other.jfif"}
+
+
+def test_a_picture_of_which_xml_has_some_pages_is_read_too(run: Run, lines_model: Path, folder: Path) -> None:
+    image = Image.open(folder / "scan.png")
+    image.save(folder / "scan.tif", save_all=True, append_images=[image])
+    image.close()
+    (folder / "scan.png").unlink()
+    for number in (1, 2):
+        item = f'<MetadataItem name="page" value="{number}"/></Metadata>'
+        (folder / f"{number}.xml").write_text(OLD.replace("scan.png", "scan.tif").replace("</Metadata>", item))
+        (folder / "page.xml").unlink(missing_ok=True)
+        _, out, _ = run("read", folder, "--model", lines_model, "--to", "out")
+        names = {Path(json.loads(text)["path"]).name for text in out.splitlines()}
+        assert names == ({"1.xml", "scan.tif"}, {"1.xml", "2.xml"})[number - 1]
+        shutil.rmtree(folder / "out")
 
 
 def test_files_of_one_name_keep_their_folders(run: Run, lines_model: Path, folder: Path) -> None:

@@ -140,17 +140,14 @@ def test_the_pages_of_a_file_are_files_or_one(run: Run, model: Path, page: Path)
 
 
 def test_a_damaged_page_of_a_pdf_is_its_own_trouble(run: Run, model: Path, page: Path) -> None:
-    import pikepdf
-
     path = page.with_name("book.pdf")
     picture().save(path, save_all=True, append_images=[picture(), picture()])
-    with pikepdf.open(path, allow_overwriting_input=True) as pdf:
-        pdf.pages[1].obj.MediaBox = pikepdf.Array([0, 0, 90000, 90000])
-        pdf.save(path)
+    first, second, third, fourth = path.read_bytes().split(b"/Type /Page\n")
+    path.write_bytes(b"/Type /Page\n".join([first, second + b"/Type /Nope\n" + third, fourth]))
     code, out, err = run("read", "book.pdf", "--model", model)
     assert code == 1
     assert ["error" in json.loads(text) for text in out.splitlines()] == [False, True, False]
-    assert err.startswith("error: book.pdf, page 2: more than 80,000,000 pixels")
+    assert err.startswith("error: book.pdf, page 2: not a picture that can be read (Failed to load page")
 
 
 def test_a_locked_pdf_is_told(run: Run, model: Path, page: Path) -> None:
@@ -170,6 +167,39 @@ def test_files_need_a_folder_and_those_of_one_name_do_not_meet(run: Run, model: 
     picture().save(page.with_name("page.jpg"))
     run("read", "page.png", "page.jpg", "--out", "page", "--to", "out", "--model", model)
     assert sorted(path.name for path in (page.parent / "out").iterdir()) == ["page.jpg.xml", "page.png.xml"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
+@pytest.mark.parametrize("kind", ["pdf", "hocr", "page"])
+def test_a_file_that_cannot_be_finished_is_told_and_the_next_is_whole(
+    run: Run, model: Path, page: Path, kind: str
+) -> None:
+    suffix, out = {"pdf": "pdf", "hocr": "hocr", "page": "xml"}[kind], page.parent / "out"
+    picture().save(page.with_name("two.tif"), save_all=True, append_images=[picture()])
+    out.mkdir()
+    (out / f".page.{suffix}.tmp").symlink_to("/dev/full")
+    code, _, err = run("read", "page.png", "two.tif", "--out", kind, "--to", "out", "--model", model)
+    full = "No space left on device; free some space on this disk and run the same command again"
+    assert (code, err.splitlines()) == (
+        1,
+        [f"error: page.png: not written to out/page.{suffix}: {full}", f"{3 * LINES} read, 1 could not be read"],
+    )
+    run("read", "two.tif", "--out", kind, "--to", "whole", "--model", model)
+    wholes = sorted((page.parent / "whole").iterdir())
+    assert [path.name for path in wholes] == sorted(path.name for path in out.iterdir())
+    assert [len(path.read_bytes()) for path in wholes] == [len((out / path.name).read_bytes()) for path in wholes]
+
+
+@pytest.mark.parametrize("option", ["--to", "--draw"])
+@pytest.mark.usefixtures("page")
+def test_a_folder_in_which_nothing_can_be_written_is_told_at_once(
+    run: Run, option: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, _, err = run("read", "page.png", option, "page.png/out", "--model", "none")
+    assert (code, err) == (1, "error: page.png/out: Not a directory\n")
+    monkeypatch.setattr("os.access", lambda *_: False)  # root may write anywhere
+    code, _, err = run("read", "page.png", option, "out", "--model", "none")
+    assert (code, err) == (1, "error: out: nothing can be written there; name another folder\n")
 
 
 def test_what_was_found_is_drawn(run: Run, model: Path, page: Path) -> None:

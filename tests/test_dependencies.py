@@ -27,7 +27,7 @@ MODULES = {
 }
 DATA_ROOMS = {"base", "drawn", "archives", "pages", "datasets"}
 MOST_BYTES, MOST_FINDER_BYTES = 12 << 20, 2 << 20
-TORCH = {"training", "network", "reading"}  # rooms; but for
+TORCH = {"bulk", "training", "network", "reading"}  # rooms; but for
 TORCH_FREE = {"textrec.training.recipe", "textrec.network.calibration", "textrec.reading.files"}
 TORCH_FREE |= {"textrec.reading.formats", "textrec.reading.pdf"}
 

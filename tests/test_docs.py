@@ -76,6 +76,8 @@ import shutil
 for name in {outputs}:
     shutil.copy("{kept}/" + name, name)
 """
+# What a document's Python reads, and its commands make.
+MADE = {"docs/scale.md": ["bulk", "scans/", "--out", "tables"]}
 COPIED = ["Makefile", "pyproject.toml", "constraints.txt", "app", "benchmarks"]
 
 
@@ -231,8 +233,10 @@ def test_each_command_runs_as_it_stands(
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_each_piece_of_python_runs_as_it_stands(
-    document: str, typed: DriveProject, monkeypatch: pytest.MonkeyPatch
+    document: str, typed: DriveProject, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(typed.folder)
+    if document in MADE:
+        assert run(*MADE[document])[0] == 0
     for block in blocks(document, "python"):
         exec(compile(block, document, "exec"), {})  # noqa: S102

@@ -1,11 +1,10 @@
-"""The command `textrec`: `textrec read IMAGE...` reads handwriting, `textrec export` converts a model."""
+"""The command `textrec`: it reads handwriting, a few pictures or millions (`bulk`), and converts a model (`export`)."""
 
 import argparse
 import contextlib
 import io
 import os
 import sys
-import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -15,21 +14,20 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from textrec.base.runtime import TextrecError, fail, run
+from textrec.archives.fetch import digest
+from textrec.base.runtime import TextrecError, fail, run, usable_cores
 from textrec.reading.files import pages_of, paths, targets
 from textrec.reading.memory import bound_memory, give_back
 from textrec.reading.outputs import FILES, STREAMS, Files, draw
-from textrec.reading.sheets import Sheet, open_sheets, out_of_memory, outcome, unforeseen, write_xml, writing
+from textrec.reading.sheets import WINDOW, Sheet, open_sheets, outcome, read_sheets, tell, write_xml, writing
 
 if TYPE_CHECKING:  # torch takes seconds to import, in which a wrong option or Ctrl-C is to be answered
+    from textrec.bulk.job import Runner
     from textrec.network.finder import LineFinder
-    from textrec.network.trained import Reading
-    from textrec.pages.text_area import Crop
     from textrec.reading.recognizer import Recognizer
 
 USUAL = "models/model.ckpt if it learned from more than the sample, else the one that textrec brings along"
 ONNX = "models/model.onnx"
-WINDOW = 8  # batches: so many crops are in memory at once, and sorted by size
 
 
 def read_images(args: argparse.Namespace) -> int:
@@ -43,6 +41,10 @@ def read_images(args: argparse.Namespace) -> int:
     bound_memory()
     if args.out in FILES and not args.to:
         raise TextrecError(f"--out {args.out} makes files; say in which folder by --to FOLDER")
+    for folder in filter(None, (args.to, args.draw)):  # before what takes long
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            raise TextrecError(f"{folder}: nothing can be written there; name another folder")
     recognizer = _load(args)
     finder = _finder(args, recognizer)
     names, places, drawn = paths(args.images), {}, {}
@@ -63,11 +65,13 @@ def read_images(args: argparse.Namespace) -> int:
                         yield page
 
         for sheets in open_sheets(to_do(), recognizer, finder, kind=args.kind, size=WINDOW * args.batch_size):
-            _read(recognizer, sheets, batch_size=args.batch_size, greedy=args.greedy)
+            read_sheets(recognizer, sheets, batch_size=args.batch_size, greedy=args.greedy)
             for sheet in sheets:
                 _count(sheet, args.min_confidence, counts)
                 target = places[sheet.path].with_name(Path(sheet.path).name) if args.to else None
                 _written(counts, partial(_write_xml, sheet, target, args))
+                if files:
+                    _written(counts, partial(files.leave, sheet))
                 _written(counts, partial(output.write, sheet))
                 if sheet.path in drawn:
                     _written(counts, partial(draw, sheet, drawn[sheet.path]))
@@ -86,21 +90,21 @@ def _count(sheet: Sheet, least: float, counts: Counter[str]) -> None:
     """Count what came of the lines of a page, and tell what is wrong with it, or strange."""
     if sheet.error:
         counts["failed"] += 1
-        _tell(f"error: {sheet.name}: {sheet.error}")
+        tell(f"error: {sheet.name}: {sheet.error}")
     if not sheet.reading:
         return
     page = sheet.reading
     if page.turned:
-        _tell(f"note: {sheet.name}: the page is turned by {90 * page.turned} degrees clockwise")
+        tell(f"note: {sheet.name}: the page is turned by {90 * page.turned} degrees clockwise")
     if not page.lines:
         counts["empty"] += 1
-        _tell(f"warning: {sheet.name}: no line of text was found")
+        tell(f"warning: {sheet.name}: no line of text was found")
     for line in page.lines:
         counts[result := outcome(line, least)] += 1
         if result == "failed":
-            _tell(f"error: {sheet.line_name(line)}: {line.problem}")
+            tell(f"error: {sheet.line_name(line)}: {line.problem}")
         elif result == "empty" and not line.blank:
-            _tell(f"warning: {sheet.line_name(line)}: no text was found in its ink; is it turned?")
+            tell(f"warning: {sheet.line_name(line)}: no text was found in its ink; is it turned?")
 
 
 def _written(counts: Counter[str], write: Callable[[], None]) -> None:
@@ -109,7 +113,7 @@ def _written(counts: Counter[str], write: Callable[[], None]) -> None:
         write()
     except TextrecError as error:
         counts["failed"] += 1
-        _tell(f"error: {error}")
+        tell(f"error: {error}")
 
 
 def _write_xml(sheet: Sheet, target: Path | None, args: argparse.Namespace) -> None:
@@ -118,6 +122,46 @@ def _write_xml(sheet: Sheet, target: Path | None, args: argparse.Namespace) -> N
         with writing(target, of=sheet.path):
             keep = not args.no_backup
             write_xml(sheet, target, least=args.min_confidence, only_empty=args.only_empty, keep=keep)
+
+
+def read_bulk(args: argparse.Namespace) -> int:
+    """Read pictures by the thousand or million, of pages or lines, to tables: Parquet files in a folder.
+
+    A source is a folder, a file, a pattern, a tar file of pictures, a list of such (.txt), or the same in a bucket or
+    on a web server, by its address (s3://, gs://, https://). Whatever breaks it off, each page stands in the tables
+    once: the same command goes on where it was.
+    """
+    from textrec.bulk.job import Job
+    from textrec.bulk.local import Processes
+    from textrec.bulk.worker import How
+    from textrec.reading.recognizer import BOXED_FINDER, Recognizer
+
+    model, finder = Path(_told(args.model)), Path(args.finder or BOXED_FINDER)
+    if Recognizer.load(model).paragraphs:
+        raise TextrecError(f"{model}: a model of paragraphs; tables of lines want one of lines")
+    how = How(digest(model), digest(finder), args.kind, greedy=args.greedy)
+    job = Job(Path(args.out), how)
+
+    def runner() -> "Runner":
+        if args.cluster is not None:
+            from textrec.bulk.cluster import Cluster
+
+            return Cluster(args.cluster or None, model, finder, how, workers=args.workers)
+        workers = args.workers or usable_cores()
+        cores = max(1, usable_cores() // workers)
+        return Processes(model, finder, how, workers=workers, cores=cores, scratch=job.scratch)
+
+    with job.open(args.sources, args.unit) as left:
+        if left:
+            tell(f"note: {left:,} files are left, as they are no pictures by their names")
+        with runner() as running:
+            counts = job.run(running)
+    empty = f", {counts['empty']:,} without text" if counts["empty"] else ""
+    unread = f" ({counts['failed_lines']:,} could not be read)" if counts["failed_lines"] else ""
+    pages = counts["pages"] - counts["failed"]
+    told = f"{pages:,} pages read, {counts['lines']:,} lines{unread}{empty}, {counts['failed']:,} could not be read"
+    print(told, file=sys.stderr)
+    return 1 if counts["failed"] or counts["failed_lines"] else 0
 
 
 def export_model(args: argparse.Namespace) -> int:
@@ -130,31 +174,6 @@ def export_model(args: argparse.Namespace) -> int:
     return 0
 
 
-def _read(recognizer: "Recognizer", sheets: list[Sheet], *, batch_size: int, greedy: bool) -> None:
-    """Read all crops, those of like size together; where that fails each alone, so that one's trouble is its own."""
-    start = time.perf_counter()
-    crops = [crop for sheet in sheets for crop in sheet.crops]
-
-    def alone(crop: "Crop") -> "Reading | str":
-        try:
-            return recognizer.read_prepared([crop], batch_size=1, greedy=greedy)[0]
-        except Exception as error:
-            return unforeseen(error)
-
-    try:
-        readings: list[Reading | str] = [*recognizer.read_prepared(crops, batch_size=batch_size, greedy=greedy)]
-    except Exception as error:
-        if out_of_memory(error) and batch_size > 1:
-            remedy = "reading one at a time, a smaller one is faster"
-            _tell(f"warning: not enough memory for --batch-size {batch_size}; {remedy}")
-        readings = [alone(crop) for crop in crops]
-    share = (time.perf_counter() - start) / max(len(crops), 1)
-    found = iter(readings)
-    for sheet in sheets:
-        sheet.seconds += share * len(sheet.crops)
-        sheet.take(found)
-
-
 # ---- what was read ----
 
 
@@ -164,12 +183,6 @@ def _have_stdout() -> None:
         raise TextrecError("standard output is closed, and what is read goes there; send it to a file")
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
-
-
-def _tell(message: str) -> None:
-    """Say something on standard error, on one line whatever a file is called."""
-    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message)
-    tqdm.write(shown, file=sys.stderr)
 
 
 # ---- the command line ----
@@ -218,7 +231,7 @@ def _told(model: str | None) -> str | Path:
 
 def _parser() -> argparse.ArgumentParser:
     main = argparse.ArgumentParser(prog="textrec", description="Read handwriting.")
-    commands = main.add_subparsers(required=True, metavar="read | export")
+    commands = main.add_subparsers(required=True, metavar="read | bulk | export")
     read = commands.add_parser("read", help="read pictures of handwriting", description=read_images.__doc__)
     read.add_argument("images", nargs="+", metavar="IMAGE", help="file, folder, pattern, PAGE or ALTO XML; -: a list")
     read.add_argument("--model", metavar="PATH", help=f"default: {USUAL}; with --runtime onnx {ONNX}")
@@ -241,6 +254,21 @@ def _parser() -> argparse.ArgumentParser:
         "--min-confidence", type=_share, default=0.0, metavar="P", help="reject what is less sure, 0 to 1"
     )
     read.set_defaults(run=read_images)
+    bulk = commands.add_parser("bulk", help="read pictures by the million", description=read_bulk.__doc__)
+    bulk.add_argument("sources", nargs="+", metavar="SOURCE", help="folder, file, pattern, .tar, list; path or address")
+    bulk.add_argument("--out", required=True, metavar="FOLDER", help="for the tables")
+    bulk.add_argument("--model", metavar="PATH", help=f"default: {USUAL}")
+    bulk.add_argument("--finder", metavar="PATH", help="of lines; default: the one that textrec brings along")
+    kinds = bulk.add_mutually_exclusive_group()
+    kinds.add_argument("--lines", dest="kind", action="store_const", const="line", help="each picture is of one line")
+    kinds.add_argument("--page", dest="kind", action="store_const", const="page", help="or each is a page")
+    bulk.add_argument("--greedy", action="store_true", help="by the CTC head alone: faster, and a little worse")
+    bulk.add_argument(
+        "--cluster", nargs="?", const="", metavar="ADDRESS", help="read on a Ray cluster; default: this machine's"
+    )
+    bulk.add_argument("--workers", type=_positive, metavar="N", help="processes that read; default: one a core, or GPU")
+    bulk.add_argument("--unit", type=_positive, default=64, metavar="N", help="pages a file; default: %(default)s")
+    bulk.set_defaults(run=read_bulk)
     export = commands.add_parser("export", help="convert a model for onnxruntime", description=export_model.__doc__)
     export.add_argument("--model", metavar="PATH", help=f"default: {USUAL}")
     export.add_argument("--out", metavar="PATH", default=ONNX, help="default: %(default)s")

@@ -4,10 +4,10 @@ const MOST_UNDONE = 200; // steps
 
 // Take new lines; steps of one kind that follow each other are undone together.
 function change(next, at = selected, name = null) {
-  if (!name || name !== kind) steps = [...steps, [lines, selected]].slice(-MOST_UNDONE);
-  kind = name;
-  lines = next;
-  selected = at;
+  const before = name && name === kind ? steps.pop()[0] : [lines, selected];
+  steps = [...steps, [before, [next, at]]].slice(-MOST_UNDONE);
+  undone = [];
+  [kind, lines, selected] = [name, next, at];
 }
 
 function changed(next, at, text) {
@@ -146,9 +146,19 @@ function block() {
 
 function undo() {
   if (!steps.length) return say("There is nothing to undo.");
-  [lines, selected] = steps.at(-1);
-  steps = steps.slice(0, -1);
+  undone.push(steps.pop());
+  restore(undone.at(-1)[0], "Undone.");
+}
+
+function redo() {
+  if (!undone.length) return say("There is nothing to redo.");
+  steps.push(undone.pop());
+  restore(steps.at(-1)[1], "Redone.");
+}
+
+function restore(state, text) {
+  [lines, selected] = state;
   kind = null;
   show();
-  say("Undone.");
+  say(text);
 }

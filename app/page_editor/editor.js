@@ -5,48 +5,83 @@ const DOWNLOADED = 60_000; // milliseconds until a file's content may go
 
 const PATIENCE = 150_000; // milliseconds until what was asked for is taken for lost: more than a reading may take
 
-let asked = kept; // lines that are being saved
 let questions = []; // one at a time: of two answers at once the page would see but one
+let asked = 0; // how many: an answer names its question, so that it is unlike the last, which would not be noticed
 let since = 0;
+let waiting = null; // a page that comes, or that there is none, once the corrections of this one are saved or discarded
 
-function ask(event, some, text, more) {
-  say(text);
+function ask(event, some, more) {
   const lost = questions.length && Date.now() - since > PATIENCE;
   if (lost) questions.shift();
-  questions.push([event, { page: page.number, lines: some.map(({ problem, ...line }) => line), ...more }]);
+  const sent = { page: page.number, lines: some.map(({ problem, ...line }) => line), ...more, question: ++asked };
+  questions.push({ event, some, sent });
   if (lost || questions.length === 1) send();
 }
 
 function send() {
   since = Date.now();
-  trigger(...questions[0]);
+  trigger(questions[0].event, questions[0].sent);
 }
 
-const reread = () => ask("reread", [current()], `Line ${selected + 1} is being read …`);
+// Of those that are not yet being cut out the last counts.
+function cutOut(line) {
+  if (questions.some(({ event, some }) => event === "cut" && some[0].outline === line.outline)) return;
+  questions = questions.filter(({ event }, at) => !at || event !== "cut");
+  ask("cut", [line]);
+}
+
+function reread() {
+  say(`Line ${selected + 1} is being read …`);
+  ask("reread", [current()]);
+}
 
 function save() {
-  asked = lines;
-  ask("keep", lines, "The page is being saved …");
+  say("The page is being saved …");
+  ask("keep", lines);
 }
 
 function export_() {
-  ask("export", lines, "The file is being made …", { format: find(".format").value });
+  say("The file is being made …");
+  ask("export", lines, { format: find(".format").value });
 }
 
 function received(message) {
-  if (message.kind === "page") return open(message);
-  if (message.kind === "none") {
-    [page, kept] = [null, lines];
-    editor.hidden = true;
-  } else {
-    questions.shift();
-    if (questions.length) send();
+  if (message.kind !== "page" && message.kind !== "none") return answered(message);
+  waiting = message;
+  if (lines === kept) return turn();
+  find(".unsaved").hidden = false;
+  requestAnimationFrame(() => find(".unsaved").scrollIntoView({ block: "center" })); // what is above has changed, too
+}
+
+function answered(message) {
+  const question = questions[0];
+  if (question?.sent.question !== message.question) return; // it was taken for lost
+  questions.shift();
+  if (questions.length) send();
+  if (page?.number !== question.sent.page) return; // another page is shown
+  if (message.kind === "cut") return takeCut(question.some[0].outline, message.image);
+  if (message.kind === "saved") {
+    kept = question.some;
+    if (waiting && lines === kept) turn();
   }
-  if (page?.number !== message.page) return; // an answer that comes when another page is shown
   say(message.said);
-  if (message.kind === "saved") kept = asked;
   if (message.kind === "file") download(message);
   if (message.kind === "line") takeReading(message);
+}
+
+// To the page that waits.
+function turn() {
+  const message = waiting;
+  waiting = null;
+  find(".unsaved").hidden = true;
+  if (message.kind === "page") return open(message);
+  [page, kept] = [null, lines];
+  editor.hidden = true;
+}
+
+function discard() {
+  kept = lines;
+  turn();
 }
 
 function download({ name, content }) {
@@ -64,7 +99,7 @@ function takeReading({ id, text, confidence, characters }) {
 // ---- what is pressed ----
 
 const actions = {
-  ...{ reread, split, merge, block, undo, add, save, delete: remove, export: export_ },
+  ...{ reread, split, merge, block, undo, redo, add, save, discard, delete: remove, export: export_ },
   ...{ previous: () => step(-1), next: () => step(1), up: () => move(-1), down: () => move(1) },
   ...{ draw: () => toggle("draw"), outline: () => toggle("outline") },
   ...{ closer: () => setZoom(zoom * CLOSER), farther: () => setZoom(zoom / CLOSER), whole: () => setZoom(0) },
@@ -84,8 +119,10 @@ function pressed(event) {
   const by = { ArrowUp: -1, ArrowDown: 1, Enter: 1 }[key];
   let action = null;
   if (event.isComposing) return;
-  if (control && !altKey && key.toLowerCase() === "z" && !shiftKey) action = undo;
-  else if (control && !altKey && key.toLowerCase() === "s") action = save;
+  const letter = control && !altKey ? key.toLowerCase() : null;
+  if (letter === "z") action = shiftKey ? redo : undo;
+  else if (letter === "y") action = redo;
+  else if (letter === "s") action = save;
   else if (key === "Escape" && mode) action = () => { setMode(null); say(""); focusText(); };
   else if (text && control && key === "Enter") action = split;
   else if (text && altKey && arrows && by) action = () => move(by);
@@ -108,6 +145,5 @@ element.addEventListener("keydown", pressed);
 view.addEventListener("pointerdown", press);
 view.addEventListener("pointermove", drag);
 for (const name of ["pointerup", "pointercancel"]) view.addEventListener(name, release);
-picture.addEventListener("load", showCut);
 window.addEventListener("beforeunload", (event) => lines === kept || event.preventDefault());
 watch("value", () => props.value && received(props.value));

@@ -3,7 +3,7 @@
 const STEPS = 10; // key presses for a line's height
 const LEAST = 5; // pixels of the screen that a drawn line is long
 const APART = 8; // pixels of the screen from one point of it to the next
-const HANDLE = 9; // pixels of the screen, its radius
+const HANDLE = 12; // pixels of the screen, its radius: a finger needs 24 (WCAG 2.2, 2.5.8)
 
 function setMode(name) {
   mode = name;

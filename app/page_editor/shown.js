@@ -1,6 +1,5 @@
 // What the editor shows of a page: its picture with the lines, and their texts.
 
-const ROOM = 0.3; // of a line's height that is shown around it
 const CLOSEST = 12; // times as wide as the view
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -11,9 +10,9 @@ const button = (name) => find(`[data-do="${name}"]`);
 const made = (name, properties = {}) => Object.assign(document.createElement(name), properties);
 
 const detail = made("div", { className: "detail" });
-const cut = made("canvas");
+const cut = made("img", { className: "cut" });
+const cuts = new WeakMap(); // of an outline: the address of what is cut out along it
 const [marks, doubts] = [made("p", { className: "reading" }), made("p", { className: "doubts" })];
-cut.setAttribute("role", "img");
 detail.append(marks, doubts);
 
 element.closest(".gradio-container").style.overflow = "clip"; // where it is hidden nothing sticks
@@ -21,7 +20,8 @@ element.closest(".gradio-container").style.overflow = "clip"; // where it is hid
 let page; // as the server described it
 let lines = [];
 let selected = 0;
-let steps = []; // what can be undone: [lines, selected]
+let steps = []; // what can be undone: [lines, selected] before and after
+let undone = []; // what can be redone: the same
 let kind = null; // of the last step: further ones of this kind are part of it
 let mode = null; // "draw", "outline", or none
 let zoom = 1;
@@ -40,9 +40,10 @@ const inputs = () => [...list.querySelectorAll("input")];
 function open(message) {
   page = message;
   lines = message.lines;
-  [selected, steps, kind, zoom, seen, kept] = [0, [], null, 1, new Set(), lines];
+  [selected, steps, undone, kind, zoom, seen, kept] = [0, [], [], null, 1, new Set(), lines];
   ids = Math.max(0, ...lines.map((line) => Number(/^line-(\d+)$/.exec(line.id)?.[1] ?? 0)));
   setMode(null);
+  cut.dataset.line = "";
   picture.src = message.image.url;
   overlay.setAttribute("viewBox", `0 0 ${message.size.join(" ")}`);
   find(".folder").textContent = message.folder;
@@ -99,6 +100,7 @@ function select(index) {
   selected = Math.max(index, 0);
   const line = current();
   for (const one of find(".of-line").children) one.disabled = !line;
+  if (document.activeElement.disabled) view.focus(); // else keys would go nowhere
   inputs().forEach((text, at) => (text.tabIndex = at === selected ? 0 : -1));
   overlay.querySelectorAll("[data-at]").forEach((shape) => {
     shape.classList.toggle("selected", Number(shape.dataset.at) === selected);
@@ -111,7 +113,6 @@ function select(index) {
   row.setAttribute("aria-current", "true");
   row.prepend(cut);
   row.append(detail);
-  cut.setAttribute("aria-label", `Line ${selected + 1}, cut out of the page`);
   const before = lines[selected - 1];
   button("block").textContent = before && before.block !== line.block ? "Join the block above" : "Begin a block";
   button("block").disabled = !before;
@@ -126,24 +127,19 @@ function showUnseen() {
   find(".unseen").textContent = unseen ? `You have not yet been to ${unseen} of ${lines.length} lines.` : "";
 }
 
+// The line straightened, as it is read. While that is made anew the last of the same line stays.
 function showCut() {
   const line = current();
-  if (!line || !picture.naturalWidth) return;
-  const box = boxOf(line.outline);
-  const room = ROOM * (box.bottom - box.top);
-  const [left, top] = [box.left - room, box.top - room];
-  const [width, height] = [box.right - box.left + 2 * room, box.bottom - box.top + 2 * room];
-  const scale = picture.naturalWidth / page.size[0];
-  [cut.width, cut.height] = [Math.ceil(width * scale), Math.ceil(height * scale)];
-  const paint = cut.getContext("2d");
-  paint.setTransform(scale, 0, 0, scale, -left * scale, -top * scale);
-  paint.drawImage(picture, 0, 0, ...page.size);
-  paint.beginPath(); // what lies outside of the outline is pale
-  paint.rect(left, top, width, height);
-  line.outline.forEach((point, at) => (at ? paint.lineTo(...point) : paint.moveTo(...point)));
-  paint.closePath();
-  paint.fillStyle = "rgb(255 255 255 / 65%)";
-  paint.fill("evenodd");
+  const image = cuts.get(line.outline);
+  if (image) [cut.src, cut.dataset.line] = [image, line.id];
+  else cutOut(line);
+  cut.style.visibility = cut.dataset.line === line.id ? "visible" : "hidden"; // it takes its room all the same
+  cut.alt = `Line ${selected + 1}, cut out of the page`;
+}
+
+function takeCut(outline, image) {
+  cuts.set(outline, image);
+  if (current()?.outline === outline) showCut();
 }
 
 const doubt = (probability) => page.doubts.filter((limit) => probability < limit).length;
@@ -191,6 +187,6 @@ function setZoom(value) {
 
 function focusText(caret) {
   const text = inputs()[selected];
-  text?.focus();
+  (text ?? view).focus();
   if (caret !== undefined) text?.setSelectionRange(caret, caret);
 }

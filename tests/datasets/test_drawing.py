@@ -33,8 +33,12 @@ def white(**changes):
     return validate(values | changes, PaperParams, where="paper")
 
 
+def look(path):
+    return inspect((path.name, path.read_bytes()), characters=LINE_CHARACTERS)
+
+
 def hand_of(path, seed=0, **changes):
-    font = inspect(path, characters=LINE_CHARACTERS)
+    font = look(path)
     values = dict.fromkeys(STILL, 0.0) | {"thinnest": 1.4, "thickest": 1.4}
     params = validate(values | changes, HandParams, where="hand")
     return font_hands({"train": [font]}, params)("train", 0, generator(seed))
@@ -146,14 +150,23 @@ def test_neighbours_leave_the_words_of_a_line_where_they_are():
 # ---- files ----
 
 
-def write(path, hand, count, *, workers=None, seed=1, height=28):
+def write(path, hand, count, *, workers=None, seed=1, height=28, place="local"):
     params = load("draw_lines", DrawLines)
     text = " ".join(f"Some words, {number} of them" for number in range(200))
     corpus = Corpus(dict.fromkeys(SPLITS, text), Charset(LINE_CHARACTERS), 1, 0)
     charset = Charset(LINE_CHARACTERS)
     counts = Lines(train=count, val=3, test=2, hand=5)
     return write_lines(
-        path, counts, hand, params, corpus=corpus, charset=charset, height=height, seed=seed, workers=workers
+        path,
+        counts,
+        hand,
+        params,
+        corpus=corpus,
+        charset=charset,
+        height=height,
+        seed=seed,
+        place=place,
+        workers=workers,
     )
 
 
@@ -163,9 +176,9 @@ def hands(request, tmp_path, pytestconfig, monkeypatch):
     if request.param == "pen":
         return pen_hands(1)
     fonts = {
-        split: [inspect(write_font(tmp_path / f"{split}{capitals}.ttf", capitals=capitals), characters=LINE_CHARACTERS)
-        for capitals in (False, True)] for split in SPLITS
-    }  # fmt: skip
+        split: [look(write_font(tmp_path / f"{split}{capitals}.ttf", capitals=capitals)) for capitals in (False, True)]
+        for split in SPLITS
+    }
     return font_hands(fonts, load("draw_fonts", DrawFonts).hand)
 
 
@@ -197,7 +210,7 @@ def test_hands_write_what_they_can(tmp_path, pytestconfig, monkeypatch):
     monkeypatch.chdir(pytestconfig.rootpath)
     params = load("draw_fonts", DrawFonts).hand
     fonts = [
-        inspect(write_font(tmp_path / name, **options), characters=LINE_CHARACTERS)
+        look(write_font(tmp_path / name, **options))
         for name, options in (
             ("caps.ttf", {"capitals": True}),
             ("few.ttf", {"characters": CHARACTERS.replace(",", "")}),

@@ -239,7 +239,7 @@ BAD_FILES = [
     ({"c/x.xml": b"<PcGts><Page>", "c/x.png": PNG}, "c/x.xml: not well-formed XML"),
     ({"c/x.xml": b"", "c/x.png": PNG}, "c/x.xml: not well-formed XML"),
     ({"c/x.xml": page_xml(image="x.png").replace(b"<Page ", b"<Page/><Page "), "c/x.png": PNG}, "has 2 pages; export"),
-    ({"c/x.xml": page_xml(image="x.png"), "c/x.png": b"GIF89a"}, "c/x.png: not an image that can be read"),
+    ({"c/x.xml": page_xml(image="x.png"), "c/x.png": b"GIF89a"}, "c/x.png: not a picture that can be read"),
     ({"c/x.xml": page_xml(image="x.png"), "c/x.png": encoded(picture().resize((90, 90)))}, "of other proportions"),
     ({"c/x.png": PNG, "c/x.txt": b"\xff\xfe\x00"}, "c/x.txt: not UTF-8 text"),
     ({"c/x.png": PNG, "c/x.txt": b"one\n\ntwo\n"}, "c/x.txt: has 2 lines, but c/x.png is taken for one; cut it"),
@@ -324,7 +324,7 @@ def test_outlines_that_leave_the_image_or_cross_themselves_are_cut(tmp_path: Pat
 
 def test_a_page_that_is_damaged_behind_its_head_loses_its_lines(tmp_path: Path) -> None:
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 255, (HEIGHT, WIDTH), np.uint8))
-    files = WHOLE | document("c/train/bad", image=encoded(noise)[:-60_000])
+    files = WHOLE | document("c/train/bad", image=encoded(noise, "JPEG")[:-20_000])
     made = Imported(tmp_path, files)
     assert made.dropped() == {"image cannot be read": 3}
     with pytest.raises(TextrecError, match=r"^c/train/bad/page.png: not a picture that can be read"):

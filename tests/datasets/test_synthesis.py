@@ -58,7 +58,7 @@ def pages(tmp_path):
 
 
 def stack(pages, forms=FORMS, workers=1, **changes):
-    return list(stack_paragraphs(forms, pages, params(**changes), line_height=28, workers=workers))
+    return list(stack_paragraphs(forms, pages, params(**changes), line_height=28, place="local", workers=workers))
 
 
 def test_paragraphs_have_the_height_of_real_ones_and_lines_of_several_forms(pages):

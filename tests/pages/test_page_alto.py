@@ -4,14 +4,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from defusedxml import ElementTree
-from PIL import Image
+from PIL import ExifTags, Image
 from xml_pages import ALTO_SOURCE, PAGE_SOURCE
 
 from textrec.base.runtime import TextrecError
 from textrec.pages.cutting import cut_line
-from textrec.pages.page_alto import Page, crop_line, is_page, read_page, write_page
+from textrec.pages.new_lines import NewLine
+from textrec.pages.page_alto import Page, crop_line, is_page, page_pixels, read_page, write_page
 from textrec.pages.page_images import page_image
-from textrec.pages.pictures import open_pictures
 
 PAGE = "http://schema.primaresearch.org/PAGE/gts/pagecontent/"
 ALTO = "http://www.loc.gov/standards/alto/ns-"
@@ -413,7 +413,7 @@ BOMB = '<!DOCTYPE PcGts [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]>'
         (PAGE_SOURCE.replace("scan.png", ""), "names no image"),
         (ALTO_SOURCE.replace("fileName", "filename"), "names no image"),
         (PAGE_SOURCE.replace("scan.png", "img/lost.png"), "no .*/img/lost.png nor .*/lost.png; put it beside the XML"),
-        (PAGE_SOURCE.replace("scan.png", "page.xml"), "page.xml: not an image that can be read"),
+        (PAGE_SOURCE.replace("scan.png", "page.xml"), "page.xml: not a picture that can be read"),
         (PAGE_SOURCE.replace("scan.png", "n" * 5000), "image is missing"),
         (PAGE_SOURCE.replace('"200"', '"wide"'), "imageWidth and imageHeight are wide and 100"),
         (PAGE_SOURCE.replace('"200"', '"-200"'), "imageWidth and imageHeight are -200 and 100"),
@@ -472,17 +472,120 @@ def test_damage_gives_a_page_or_one_line(folder):
     assert min(outcomes.values()) > 20
 
 
-def test_a_page_of_a_pdf_is_an_image(folder):
-    blank, image = Image.new("L", (400, 300), 255), Image.fromarray(scan())
-    blank.save(folder / "scan.pdf", resolution=300, save_all=True, append_images=[image])
-    source = ALTO_SOURCE.replace("scan.png", "scan.pdf").replace('PHYSICAL_IMG_NR="1"', 'PHYSICAL_IMG_NR="2"')
+NUMBERED = {
+    "page": PAGE_SOURCE.replace("</pc:Metadata>", '<pc:MetadataItem name="page" value="2"/></pc:Metadata>'),
+    "alto": ALTO_SOURCE.replace('PHYSICAL_IMG_NR="1"', 'PHYSICAL_IMG_NR="2"'),
+}
+
+
+@pytest.mark.parametrize("suffix", ["pdf", "tif"])
+@pytest.mark.parametrize("kind", NUMBERED)
+def test_a_page_of_several_is_an_image(folder, kind, suffix):
+    image, name = Image.fromarray(scan()), f"scan.{suffix}"
+    Image.new("L", image.size, 255).save(folder / name, resolution=300, save_all=True, append_images=[image])
+    source = NUMBERED[kind].replace("scan.png", name)
     found = page(folder, source)
-    assert (found.image, found.number, found.image_size) == (folder / "scan.pdf", 2, (200, 100))
-    opened = next(open_pictures(found.image, start=found.number))
-    assert opened.page == 2
-    assert abs(np.asarray(opened.image, int) - scan()).mean() < 8  # a PDF keeps JPEG
-    with pytest.raises(TextrecError, match=r"scan\.pdf: has 2 pages, there is no page 3"):
-        page(folder, source.replace('PHYSICAL_IMG_NR="2"', 'PHYSICAL_IMG_NR="3"'))
+    assert (found.image, found.number, found.image_size) == (folder / name, 2, (200, 100))
+    assert abs(page_pixels(found).astype(int) - scan()).mean() < 8  # a PDF keeps JPEG
+    for wrong in ("0", "3", "ii"):
+        with pytest.raises(
+            TextrecError, match=rf"page\.xml: its image .*{name} has 2 pages, and there is no page {wrong}; "
+        ):
+            page(folder, source.replace('="2"', f'="{wrong}"'))
+    for nothing in (' PHYSICAL_IMG_NR="2"', '<pc:MetadataItem name="page" value="2"/>'):
+        source = source.replace(nothing, "")
+    with pytest.raises(TextrecError, match=rf"{name} has 2 pages, and which of them is meant is not said; give it as"):
+        page(folder, source)
+
+
+@pytest.mark.parametrize("kind", NUMBERED)
+@pytest.mark.parametrize("suffix", ["pdf", "tif"])
+def test_the_number_of_a_page_is_not_that_of_an_image_of_one(folder, kind, suffix):
+    Image.fromarray(scan()).save(folder / f"scan.{suffix}", resolution=300)  # the second of a book, say
+    assert page(folder, NUMBERED[kind].replace("scan.png", f"scan.{suffix}")).number == 1
+
+
+TURNS = {  # from the upright picture to the one that is stored, by EXIF's orientation
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
+
+
+def save_turned(path: Path, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    Image.fromarray(scan()).transpose(TURNS[orientation]).save(path, exif=exif)
+
+
+def stored_box(orientation: int) -> tuple[int, int, int, int]:
+    """Where BOX is in the picture that is stored."""
+    box = Image.new("L", (200, 100))
+    box.paste(255, (*BOX[0], *BOX[2]))
+    found = box.transpose(TURNS[orientation]).getbbox()
+    assert found
+    return found
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "tif", "png"])
+@pytest.mark.parametrize("orientation", range(5, 9))
+def test_a_size_says_which_way_an_image_is_taken_that_exif_turns(folder, orientation, suffix):
+    save_turned(folder / f"scan.{suffix}", orientation)
+    upright = page(folder, PAGE_SOURCE.replace("scan.png", f"scan.{suffix}"))
+    assert (upright.image_size, upright.lines[1].polygon.tolist()) == ((200, 100), BOX)
+    left, top, right, bottom = stored_box(orientation)
+    for scale in (1, 10):  # pixels, and another unit
+        place = f'HPOS="{scale * left}" VPOS="{scale * top}"'
+        sides = f'WIDTH="{scale * (right - left)}" HEIGHT="{scale * (bottom - top)}"'
+        size = f'WIDTH="{100 * scale}" HEIGHT="{200 * scale}"'
+        stored = page(folder, alto_of(f"<TextLine {place} {sides}/>", size=size).replace("scan.png", f"scan.{suffix}"))
+        assert stored.image_size == (200, 100)
+        [polygon] = [line.polygon for line in stored.lines]
+        assert [polygon.min(axis=0).tolist(), polygon.max(axis=0).tolist()] == [BOX[0], BOX[2]]
+    assert abs(page_pixels(stored).astype(int) - scan()).mean() < 8
+
+
+@pytest.mark.parametrize("orientation", range(5, 9))
+def test_lines_that_are_found_are_written_as_the_image_is_stored(folder, orientation):
+    save_turned(folder / "scan.jpg", orientation)
+    region = '<TextRegion id="r"><Coords points="0,0 100,0 100,200 0,200"/></TextRegion>'
+    size = 'imageWidth="100" imageHeight="200"'
+    found = page(
+        folder, f'<PcGts xmlns="{PAGE}2019-07-15"><Page imageFilename="scan.jpg" {size}>{region}</Page></PcGts>'
+    )
+    box, baseline = np.array(BOX, float), np.array([(10.0, 75.0), (180.0, 75.0)])
+    new = NewLine(box, baseline, "new", 0.5)
+    write_page(found, folder / "page.xml", {}, {found.empty_regions[0].element: [new]})
+    [line] = read_page(folder / "page.xml").lines
+    assert line.baseline is not None
+    assert (line.polygon.tolist(), line.baseline.tolist(), line.text) == (BOX, baseline.tolist(), "new")
+    left, top, right, bottom = stored_box(orientation)
+    assert f"{left},{top}" in (folder / "page.xml").read_text()
+    assert f"{right},{bottom}" in (folder / "page.xml").read_text()
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "tif", "png"])
+@pytest.mark.parametrize("orientation", range(2, 5))
+def test_where_a_size_does_not_say_which_way_an_image_is_taken_that_is_told(folder, orientation, suffix):
+    save_turned(folder / f"scan.{suffix}", orientation)
+    source = PAGE_SOURCE.replace("scan.png", f"scan.{suffix}")
+    told = rf"page\.xml: its image .*scan\.{suffix} is turned by its EXIF, .*; save the image anew, turned if they are"
+    with pytest.raises(TextrecError, match=told):
+        page(folder, source)
+    own = re.sub("<pc:Creator>.*</pc:Creator>", "<pc:Creator>textrec 1.0</pc:Creator>", source)
+    assert page(folder, own).lines[1].polygon.tolist() == BOX  # which are of the upright image
+
+
+def test_without_a_size_an_image_that_exif_turns_is_told(folder):
+    save_turned(folder / "scan.png", 6)
+    with pytest.raises(TextrecError, match="is turned by its EXIF"):
+        page(folder, alto_of("<TextLine/>", size=""))
+    with pytest.raises(TextrecError, match=r"its page is 300 x 100, but .*scan.png is 200 x 100 pixels, of other"):
+        page(folder, alto_of("<TextLine/>", size='WIDTH="300" HEIGHT="100"'))
 
 
 # As people have them: the XML, the name that it gives, and where the image is.

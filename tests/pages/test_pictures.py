@@ -1,4 +1,5 @@
 import io
+import math
 import struct
 import sys
 import warnings
@@ -7,13 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-import pypdfium2
 import pytest
 from PIL import ExifTags, Image, ImageOps
 from text_images import HEIGHT, LINE, WORDS, likeness, line_crop, text_image
 
 from textrec.base.runtime import TextrecError
-from textrec.pages.pictures import MOST_PIXELS, count_pages, gray, open_pictures
+from textrec.pages import pictures
+from textrec.pages.pictures import MOST_PIXELS, count_pages, gray, open_pictures, picture_size
 from textrec.pages.text_area import prepare
 
 
@@ -27,6 +28,7 @@ def test_modes_of_images_come_to_the_same() -> None:
         "RGB": LINE.convert("RGB"),
         "palette": LINE.convert("RGB").convert("P", palette=Image.Palette.ADAPTIVE),
         "16 bit": Image.fromarray(pixels.astype(np.uint16) * 257),
+        "12 of 16 bit": Image.fromarray(pixels.astype(np.uint16) * 16),
         "32 bit": Image.fromarray(pixels.astype(np.int32) * 257),
         "float": Image.fromarray(pixels.astype(np.float32) / 245),
         "CMYK": LINE.convert("CMYK"),
@@ -66,9 +68,9 @@ def test_each_page_is_a_picture(tmp_path: Path) -> None:
     pages[0].save(tmp_path / "a.tiff", save_all=True, append_images=pages[1:])
     pages[0].save(tmp_path / "a.pdf", save_all=True, append_images=pages[1:], resolution=300)
     for name in ("a.tiff", "a.pdf"):
-        pictures = list(open_pictures(tmp_path / name))
-        assert [picture.page for picture in pictures] == [1, 2, 3]
-        for picture, page in zip(pictures, pages, strict=True):
+        found = list(open_pictures(tmp_path / name))
+        assert [picture.page for picture in found] == [1, 2, 3]
+        for picture, page in zip(found, pages, strict=True):
             assert likeness(line_crop(page), line_crop(picture.image)) > 0.9
 
 
@@ -117,13 +119,14 @@ def test_what_is_no_picture_is_one_line(tmp_path: Path, content: bytes, message:
     assert "\n" not in str(raised.value)
 
 
-def test_a_large_pdf_page_is_refused(tmp_path: Path) -> None:
-    document = pypdfium2.PdfDocument.new()
-    document.new_page(14_000, 14_000)
-    document.save(tmp_path / "huge.pdf")
-    document.close()
-    with pytest.raises(TextrecError, match=r"huge.pdf: more than"):
-        list(open_pictures(tmp_path / "huge.pdf"))
+def test_a_large_pdf_page_has_fewer_pixels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pictures, "MOST_PIXELS", 500_000)
+    LINE.resize((4000, 1000)).save(tmp_path / "photo.pdf")  # 72 dpi
+    [picture] = open_pictures(tmp_path / "photo.pdf")
+    assert (picture.image.size, 1) == picture_size(tmp_path / "photo.pdf")
+    assert picture.image.width == pytest.approx(4 * picture.image.height, rel=0.01)
+    assert math.prod(picture.image.size) == pytest.approx(500_000, rel=0.01)
+    assert likeness(line_crop(LINE.resize(picture.image.size)), line_crop(picture.image)) > 0.9
 
 
 def test_a_missing_file(tmp_path: Path) -> None:
@@ -177,6 +180,21 @@ def test_one_page_of_several_is_asked_for(tmp_path: Path, suffix: str) -> None:
         picture = next(open_pictures(path, start=number))
         assert picture.page == number
         assert abs(np.asarray(picture.image).mean() - grey) < 3
+
+
+@pytest.mark.parametrize("kind", [1, 4])
+def test_smaller_copies_and_masks_of_a_tiff_are_no_pages(tmp_path: Path, kind: int) -> None:
+    extra = Image.new("L", (30, 20), 9)
+    extra.encoderinfo = {"tiffinfo": {ExifTags.Base.NewSubfileType: kind}}
+    first, second = (Image.new("L", (60, 40), grey) for grey in (20, 220))
+    first.save(tmp_path / "one.tif", save_all=True, append_images=[extra])
+    first.save(tmp_path / "two.tif", save_all=True, append_images=[extra, second, extra])
+    assert (count_pages(tmp_path / "one.tif"), count_pages(tmp_path / "two.tif")) == (None, 2)
+    [picture] = open_pictures(tmp_path / "one.tif")
+    assert (picture.page, picture.image.size) == (None, (60, 40))
+    found = [(picture.page, np.asarray(picture.image).mean()) for picture in open_pictures(tmp_path / "two.tif")]
+    assert found == [(1, 20), (2, 220)]
+    assert next(open_pictures(tmp_path / "two.tif", start=2)).page == 2
 
 
 def test_a_picture_has_no_number_of_pages(tmp_path: Path) -> None:

@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 from defusedxml.ElementTree import fromstring
 from page_readings import page_of, rotated
-from PIL import Image
+from PIL import ExifTags, Image
 
 from textrec.pages.page_alto import page_pixels, read_page, write_page
+from textrec.pages.pictures import open_pictures
 from textrec.reading.formats import DOCUMENTS, record
 from textrec.reading.page_reading import LineReading, PageReading
 from textrec.reading.places import find_words
@@ -132,16 +133,44 @@ def test_xml_is_read_again_as_it_was(kind: str, tmp_path: Path) -> None:
     assert_valid(kind, path.read_text())
 
 
+@pytest.mark.parametrize("suffix", ["pdf", "tif"])
 @pytest.mark.parametrize("kind", SCHEMATA)
-def test_xml_of_a_page_of_a_pdf_is_read_again_from_that_page(kind: str, tmp_path: Path) -> None:
+def test_xml_of_a_page_of_several_is_read_again_from_that_page(kind: str, suffix: str, tmp_path: Path) -> None:
     image, page = page_of([["Jumping quickly,"]])
-    first = Image.new("L", (90, 90), 255)
-    first.save(tmp_path / "scan.pdf", save_all=True, append_images=[image], resolution=300)
-    (tmp_path / "scan.xml").write_text(document(kind, page, "scan.pdf", 2), encoding="utf-8")
+    path = tmp_path / f"scan.{suffix}"
+    Image.new("L", image.size, 255).save(path, save_all=True, append_images=[image], resolution=300)
+    (tmp_path / "scan.xml").write_text(document(kind, page, path.name, 2), encoding="utf-8")
     read = read_page(tmp_path / "scan.xml")
     assert read.number == 2
     assert np.abs(np.subtract(read.image_size, image.size)).max() <= 1
     assert page_pixels(read).min() < 100
+
+
+@pytest.mark.parametrize("orientation", range(2, 9))
+@pytest.mark.parametrize("kind", SCHEMATA)
+def test_xml_of_a_picture_that_exif_turns_is_read_again_as_it_was(kind: str, orientation: int, tmp_path: Path) -> None:
+    image, page = page_of([["Jumping quickly,"]])
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    image.save(tmp_path / "scan.png", exif=exif)
+    upright = next(open_pictures(tmp_path / "scan.png")).image
+    (tmp_path / "scan.xml").write_text(document(kind, replace(page, size=upright.size)), encoding="utf-8")
+    read = read_page(tmp_path / "scan.xml")
+    assert read.image_size == upright.size
+    assert np.array_equal(page_pixels(read), np.asarray(upright))
+
+
+@pytest.mark.parametrize(
+    "name", ["a\nb.png", "a\tb.png", "\udcff\udcfe #?%20.png", "50%.png", "a&b<c>\"'.png", "a\\b.png"]
+)
+@pytest.mark.parametrize("kind", SCHEMATA)
+def test_a_picture_is_found_again_whatever_it_is_called(kind: str, name: str, tmp_path: Path) -> None:
+    image, page = page_of([["Jumping quickly,"]])
+    (tmp_path / "scans").mkdir()
+    image.save(tmp_path / "scans" / name)
+    (tmp_path / "scan.xml").write_text(document(kind, page, f"scans/{name}"), encoding="utf-8")
+    read = read_page(tmp_path / "scan.xml")
+    assert (read.image, read.guess) == (tmp_path / "scans" / name, None)
 
 
 def test_what_lies_outside_and_what_xml_cannot_hold_is_read_again(tmp_path: Path) -> None:

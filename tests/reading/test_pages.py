@@ -65,6 +65,16 @@ def test_outlines_lie_on_the_ink_of_a_page_that_is_turned(
         assert (part.shape[0] > part.shape[1]) == (turned % 2 == 1)
 
 
+@pytest.mark.parametrize("size", [(1, 1), (300, 1), (1, 300)])
+@pytest.mark.parametrize("turned", [1, 2, 3])
+def test_a_row_of_pixels_is_a_page_too(
+    finder: LineFinder, size: tuple[int, int], turned: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    way, find = np.eye(4)[turned], finder.find
+    monkeypatch.setattr(finder, "find", lambda small: (find(small)[0], way), raising=False)
+    assert lines_of(Image.new("L", size), finder).page.size == size
+
+
 def test_a_page_is_read_line_by_line(finder: LineFinder, reader: Recognizer, tmp_path: Path) -> None:
     image, _ = page(WORDS)
     image.save(tmp_path / "page.png")

@@ -15,8 +15,8 @@ import numpy as np
 import pikepdf
 import pypdfium2
 import pytest
-from page_readings import page_of, rotated
-from PIL import Image
+from page_readings import SIZE, page_of, rotated
+from PIL import ExifTags, Image
 
 from textrec.base.runtime import TextrecError
 from textrec.pages.pictures import open_pictures
@@ -141,7 +141,8 @@ def test_a_jpeg_stays_as_it_is_and_is_turned_as_its_exif_says(orientation: int, 
 
 
 @pytest.mark.parametrize(
-    "kind", ["mirrored.jpg", "turned.tif", "turned.png", "clear.png", "16 bits.png", "a.webp", "a.gif"]
+    "kind",
+    ["mirrored.jpg", "turned.tif", "turned.png", "clear.png", "clear white.png", "16 bits.png", "a.webp", "a.gif"],
 )
 def test_any_picture_is_shown_upright_below_its_text(kind: str, tmp_path: Path) -> None:
     image, page = page_of(BLOCKS)
@@ -151,7 +152,7 @@ def test_any_picture_is_shown_upright_below_its_text(kind: str, tmp_path: Path) 
     elif kind.startswith("turned"):
         exif[0x0112], stored = 6, image.transpose(Image.Transpose.ROTATE_90)
     elif kind.startswith("clear"):
-        stored = Image.new("RGBA", image.size)
+        stored = Image.new("RGBA", image.size, "white" if "white" in kind else 0)
         stored.putalpha(Image.fromarray(245 - np.minimum(np.asarray(image), 245)))
     elif kind.startswith("16"):
         stored = Image.fromarray(np.asarray(image).astype(np.uint16) * 257)
@@ -178,6 +179,29 @@ def test_a_tiff_of_several_pages(tmp_path: Path) -> None:
     assert_on_ink(tmp_path / "scan.pdf", pages[2][1], 2)
 
 
+def test_smaller_copies_in_a_tiff_are_no_pages_of_its_pdf(tmp_path: Path) -> None:
+    image, page = page_of([["one"]])
+    small, other = image.reduce(4), page_of([["two"]])
+    small.encoderinfo = {"tiffinfo": {ExifTags.Base.NewSubfileType: 1}}
+    image.save(tmp_path / "one.tif", save_all=True, append_images=[small])
+    image.save(tmp_path / "two.tif", save_all=True, append_images=[small, other[0], small])
+    for name, readings in (("one.tif", [page]), ("two.tif", [page, other[1]])):
+        with SearchablePdf(tmp_path / name, tmp_path / "scan.pdf") as pdf:
+            for number, reading in enumerate(readings, start=1):
+                pdf.add(number, reading)
+        with pikepdf.open(tmp_path / "scan.pdf") as pdf:
+            assert len(pdf.pages) == len(readings)
+        for index, reading in enumerate(readings):
+            assert lines_of(tmp_path / "scan.pdf", index) == [reading.text]
+            assert_on_ink(tmp_path / "scan.pdf", reading, index)
+
+
+def test_a_picture_that_can_be_no_page_of_a_pdf_is_told(tmp_path: Path) -> None:
+    Image.new("L", (1, 1)).save(tmp_path / "scan.png")
+    with pytest.raises(TextrecError, match=r"scan.png: PDF can have no such page \(Page size must be between 3"):
+        SearchablePdf(tmp_path / "scan.png", tmp_path / "out.pdf").__enter__()
+
+
 # ---- PDFs ----
 
 
@@ -202,11 +226,10 @@ def write_pdf(path: Path, changes: list[dict[str, object]], image: Image.Image, 
             sides = (height, width) if turned else (width, height)
             box = [10.5, -20, 10.5 + sides[0], -20 + sides[1]]
             matrix = {
-                0: (width, 0, 0, height, 10.5, -20),
                 90: (0, width, -height, 0, 10.5 + height, -20),
                 180: (-width, 0, 0, -height, 10.5 + width, -20 + height),
                 270: (0, -width, height, 0, 10.5, -20 + width),
-            }[change.get("Rotate", 0)]
+            }.get(change.get("Rotate", 0), (width, 0, 0, height, 10.5, -20))
             stream = f"q {' '.join(map(str, matrix))} cm /Im Do Q".encode()
             page = pikepdf.Dictionary(
                 Type=pikepdf.Name.Page, MediaBox=box, Resources=resources, Contents=pdf.make_stream(stream + content)
@@ -228,7 +251,16 @@ def write_pdf(path: Path, changes: list[dict[str, object]], image: Image.Image, 
 
 @pytest.mark.parametrize(
     "change",
-    [{}, {"Rotate": 90}, {"Rotate": 180}, {"Rotate": 270}, {"grown": 1}, {"grown": 1, "Rotate": 90}, {"inherited": 1}],
+    [
+        {},
+        {"Rotate": 90},
+        {"Rotate": 45},
+        {"Rotate": 180},
+        {"Rotate": 270},
+        {"grown": 1},
+        {"grown": 1, "Rotate": 90},
+        {"inherited": 1},
+    ],
     ids=str,
 )
 def test_a_pdf_gets_text_on_its_ink(change: dict[str, object], tmp_path: Path) -> None:
@@ -249,16 +281,146 @@ def test_a_pdf_gets_text_on_its_ink(change: dict[str, object], tmp_path: Path) -
         assert pdf.docinfo["/Title"] == "of some archive"
 
 
+# ---- text that a PDF has already ----
+
+
 def test_a_pdf_may_be_read_again_over_itself(tmp_path: Path) -> None:
     image, page = page_of([["one"]])
     other = page_of([["zwei"]])[1]
     image.save(tmp_path / "scan.png")
-    path = tmp_path / "scan.pdf"
+    path, sizes = tmp_path / "scan.pdf", []
     with SearchablePdf(tmp_path / "scan.png", path) as pdf:
         pdf.add(None, page)
+    for _ in range(2):
+        with SearchablePdf(path, path) as pdf:
+            pdf.add(1, replace(other, size=page.size))
+        assert lines_of(path) == ["zwei"]
+        sizes.append(path.stat().st_size)
+    assert sizes[0] == sizes[1]
     with SearchablePdf(path, path) as pdf:
-        pdf.add(1, replace(other, size=page.size))
-    assert sorted("".join(lines_of(path)).replace(" ", "")) == sorted("onezwei")  # each by its own font
+        pdf.add(1, PageReading(page.size, 0, []))
+    assert lines_of(path) == ["zwei"]  # nothing was read that could take its place
+
+
+def place_text(path: Path, content: bytes, *, below: bool = False, form: bool = False) -> None:
+    """Add text in a font F to the pages of a PDF, or a form that has it; below: before all that they show."""
+    font = pikepdf.Dictionary(Type=pikepdf.Name.Font, Subtype=pikepdf.Name.Type1, BaseFont=pikepdf.Name.Helvetica)
+    with pikepdf.open(path, allow_overwriting_input=True) as pdf:
+        resources = pdf.make_indirect(pikepdf.Dictionary(Font=pikepdf.Dictionary(F=font)))
+        entries = {"Type": pikepdf.Name.XObject, "Subtype": pikepdf.Name.Form, "BBox": [0, 0, 999, 999]}
+        stream = pdf.make_stream(content, **entries, Resources=resources)
+        for page in pdf.pages:
+            page.resources.Font = resources.Font
+            page.resources.XObject.Fm = stream
+            page.contents_add(b" /Fm Do " if form else content, prepend=below)
+        pdf.save(path)
+
+
+def show(text: str, at: np.ndarray, mode: int = 0) -> bytes:
+    """A text of the size of a page's lines, that begins at a place in points."""
+    return f"q BT {mode} Tr /F {SIZE * 72 / 300} Tf {at[0]} {at[1]} Td ({text}) Tj ET Q ".encode()
+
+
+def at(page: PageReading, line: int) -> np.ndarray:
+    """Where the baseline of a line begins in a PDF of `write_pdf`."""
+    x, y = page.lines[line].baseline[0]
+    return np.array([10.5, -20.0]) + np.array([x, page.size[1] - y]) * 72 / 300
+
+
+def reading(path: Path, blocks: list[list[str]]) -> None:
+    """Read a PDF of one page again, over itself."""
+    page = page_of(blocks)[1]
+    with SearchablePdf(path, path) as pdf:
+        pdf.add(1, page)
+
+
+@pytest.mark.parametrize("form", [False, True])
+@pytest.mark.parametrize("unseen", ["neither filled nor stroked", "below the scan", "white on white"])
+def test_text_that_is_not_seen_is_replaced(unseen: str, form: bool, tmp_path: Path) -> None:
+    image, page = page_of(BLOCKS)
+    path = tmp_path / "scan.pdf"
+    write_pdf(path, [{}], image)
+    content = show("of an earlier reading", at(page, 0), 3 if unseen.startswith("neither") else 0)
+    if unseen.startswith("white"):
+        content = b"q 0.9607843 g " + content + b"Q "
+        content = content.replace(b"Td", b"Td 50 -60 Td")  # where the scan has no ink
+    place_text(path, content, below=unseen.startswith("below"), form=form)
+    assert "of an earlier reading" in lines_of(path)
+    before = rendered(path, image.size)
+    reading(path, BLOCKS)
+    assert lines_of(path) == [line.text for line in page.lines]
+    assert_on_ink(path, page)
+    np.testing.assert_array_equal(rendered(path, image.size), before)
+
+
+@pytest.mark.parametrize("form", [False, True])
+def test_text_that_is_seen_stays_and_is_not_doubled(form: bool, tmp_path: Path) -> None:
+    blocks = [["Name and place of birth:"], ["had boxed lazy dogs"], ["Date of today: by hand"]]
+    image, page = page_of(blocks)
+    path = tmp_path / "form.pdf"
+    write_pdf(path, [{}], Image.new("L", image.size, 255))
+    printed = show("Name and place of birth:", at(page, 0)) + show("Date of today:", at(page, 2))
+    place_text(path, printed + show("an earlier reading", at(page, 1), 3), form=form)
+    before = rendered(path, image.size)
+    reading(path, blocks)
+    np.testing.assert_array_equal(rendered(path, image.size), before)
+    assert sorted(" ".join(lines_of(path)).split()) == sorted(page.text.split())
+    reading(path, blocks)
+    assert sorted(" ".join(lines_of(path)).split()) == sorted(page.text.split())
+    born = page_of([["Name and place of birth:"]])[1]
+    content = path.read_bytes()
+    with SearchablePdf(path, tmp_path / "out.pdf") as pdf:
+        pdf.add(1, replace(born, size=page.size))
+    assert "Name and place of birth:" in lines_of(tmp_path / "out.pdf")
+    assert path.read_bytes() == content
+
+
+def test_a_form_that_other_pages_show_stays_theirs(tmp_path: Path) -> None:
+    image, page = page_of(BLOCKS)
+    path = tmp_path / "scan.pdf"
+    write_pdf(path, [{}, {}], image)
+    place_text(path, show("of both pages", at(page, 2), 3), form=True)
+    reading(path, BLOCKS)
+    assert lines_of(path) == [line.text for line in page.lines]
+    assert lines_of(path, 1) == ["of both pages"]
+
+
+def test_a_form_that_draws_itself_does_no_harm(tmp_path: Path) -> None:
+    image, page = page_of(BLOCKS)
+    path = tmp_path / "scan.pdf"
+    write_pdf(path, [{}], image)
+    place_text(path, show("an earlier reading", at(page, 2), 3) + b" /Fm Do", form=True)
+    with pikepdf.open(path, allow_overwriting_input=True) as pdf:
+        form = pdf.pages[0].resources.XObject.Fm
+        form.Resources.XObject = pikepdf.Dictionary(Fm=form)
+        pdf.save(path)
+    reading(path, BLOCKS)
+    assert lines_of(path) == [line.text for line in page.lines]
+
+
+@pytest.mark.parametrize("content", [b"q (unfinished", b"3 Tr Tr /Fm Do /None Do Do [ ( ] Q Q Q ET", b"<<<< >> q"])
+def test_a_damaged_content_does_no_harm(content: bytes, tmp_path: Path) -> None:
+    image, page = page_of(BLOCKS)
+    path = tmp_path / "scan.pdf"
+    write_pdf(path, [{}], image)
+    place_text(path, show("an earlier reading", at(page, 2), 3) + content)
+    reading(path, BLOCKS)
+    assert set(lines_of(path)) >= {line.text for line in page.lines}
+
+
+@pytest.mark.skipif(not shutil.which("pdftotext"), reason="poppler-utils are not installed")
+def test_poppler_finds_nothing_twice(tmp_path: Path) -> None:
+    blocks = [["Name and place of birth:"], ["had boxed lazy dogs"]]
+    image, page = page_of(blocks)
+    write_pdf(tmp_path / "a.pdf", [{}], image)
+    place_text(tmp_path / "a.pdf", show("earlier", at(page, 1), 3) + show("Name and place of birth:", at(page, 0)))
+    for _ in range(2):
+        reading(tmp_path / "a.pdf", blocks)
+        done = subprocess.run(["pdftotext", tmp_path / "a.pdf", "-"], capture_output=True, check=True)
+        assert (done.stdout.decode().split(), done.stderr) == (page.text.split(), b"")
+
+
+# ---- other PDFs ----
 
 
 def test_a_page_without_anything_gets_text(tmp_path: Path) -> None:

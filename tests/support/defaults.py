@@ -8,6 +8,7 @@ RECIPE: dict[str, Any] = {
     "data": "iam_lines",
     "init": "models/none",
     "ckpt_path": "models/none",
+    "launcher": "python",
     "seed": 1,
     "batch_size": 8,
     "lr": 0.01,

@@ -26,7 +26,7 @@ from textrec.archives.fetch import Url, digest, fetch, is_safe, redact, wrong_di
 from textrec.archives.gdrive import DriveParams, find, session
 from textrec.archives.repack import Member, open_members, write_zip
 from textrec.base.params import Params
-from textrec.base.runtime import TextrecError, atomic
+from textrec.base.runtime import Place, TextrecError, atomic
 
 # Per archive: the folder for members of the first group's name, and which they are, in whatever folder they lie.
 # Files whose names begin with a dot are file managers' notes.
@@ -90,6 +90,8 @@ class DataParams(Params):
     """A folder or zip file of fonts: TTF, OTF, WOFF, WOFF2, in whatever folders below; null: none."""
     corpus: list[str]
     """Text files for lines that are drawn, UTF-8, a sentence or a paragraph a line; none: Brown, else the sample's."""
+    workers: Place
+    """Who draws lines and stacks paragraphs: the cores of this machine, or a Ray cluster."""
     max_unpacked_gib: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     """An archive that unpacks to more is refused."""
     max_member_mib: Annotated[float, Field(gt=0, allow_inf_nan=False)]

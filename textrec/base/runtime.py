@@ -14,12 +14,13 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, Literal, NoReturn, TypeVar
 
 from tqdm import tqdm
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Place = Literal["local", "ray"]
 SIGNALS = {signal.SIGINT, signal.SIGTERM}
 AHEAD = 8  # items a worker that are handed out before their turn, so that none waits for a slow one
 
@@ -152,20 +153,28 @@ def parallel_map(
     description: str,
     unit: str,
     workers: int | None = None,
+    place: Place = "local",
 ) -> Iterator[Result]:
     """Yield `function(item)` in the order of `items`, computed by `workers` processes (default: all usable cores).
 
-    `function` must be importable by name (or a `functools.partial` of such). Results do not depend on `workers`.
-    Raises TextrecError where a worker is killed.
+    place: `ray`: by the cluster of this machine, on all its cores. `function` must be importable by name (or a
+    `functools.partial` of such). Results do not depend on who computes them.
+    Raises TextrecError where a worker is killed, and where there is no such cluster.
     """
     workers = workers or usable_cores()
     progress = {"total": total, "desc": description, "unit": unit, "disable": None}  # None: no bar where no terminal
+    if place == "ray":
+        from textrec.base.ray_cluster import map_on_cluster
+
+        yield from tqdm(map_on_cluster(function, items, asked="data.workers: ray"), **progress)
+        return
     if workers == 1:
         yield from tqdm(map(function, items), **progress)
         return
-    pool = ProcessPoolExecutor(workers, initializer=_leave_signals_to_parent)
+    pool = ProcessPoolExecutor(workers, initializer=leave_signals_to_parent)
     try:
-        _start(pool)
+        with signals_waiting():
+            pool.submit(int)  # which starts the workers
         yield from tqdm(_in_order(pool, function, items, ahead=AHEAD * workers), **progress)
     except BrokenProcessPool:
         raise TextrecError(
@@ -178,11 +187,15 @@ def parallel_map(
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _start(pool: Executor) -> None:
-    """Start the workers; a signal that comes meanwhile waits, so that none is left half started."""
+@contextlib.contextmanager
+def signals_waiting() -> Iterator[None]:
+    """Start processes in here: a signal that comes meanwhile waits, so that none is left half started.
+
+    They begin with signals waiting, too, until they `leave_signals_to_parent`.
+    """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
-        pool.submit(int)
+        yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
@@ -199,7 +212,7 @@ def _in_order(
         yield result
 
 
-def _leave_signals_to_parent() -> None:
+def leave_signals_to_parent() -> None:
     """In a worker: the parent alone answers Ctrl-C and SIGTERM, and the worker ends with it, however it ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # by which the pool ends the others where one was killed

@@ -12,7 +12,7 @@ from pydantic import NonNegativeInt, PositiveInt
 from textrec.base.charset import Charset
 from textrec.base.params import Params
 from textrec.base.records import SPLITS, Sample
-from textrec.base.runtime import parallel_map
+from textrec.base.runtime import Place, parallel_map
 from textrec.datasets.paper import PaperParams, Writing, crop
 from textrec.datasets.samples import write_samples
 from textrec.datasets.texts import Corpus, TextParams, draw_line
@@ -76,6 +76,7 @@ def write_lines(
     charset: Charset,
     height: int,
     seed: int,
+    place: Place,
     workers: int | None = None,
 ) -> dict[str, Any]:
     """Draw lines, on all cores, and write them to a sample file of `height` pixels a line; a report of what is in it.
@@ -88,7 +89,8 @@ def write_lines(
     batches = _planned(count, hand, params.text, corpus, source, seed, report) if hand else ()
     work = partial(_drawn, paper=params.paper, height=height, seed=seed)
     total = sum(_batches(getattr(count, split), count.hand) for split in SPLITS) if hand else 0
-    drawn = parallel_map(work, batches, total=total, description="draw", unit=f"{BATCH} lines", workers=workers)
+    unit = f"{BATCH} lines"
+    drawn = parallel_map(work, batches, total=total, description="draw", unit=unit, workers=workers, place=place)
     samples = itertools.chain.from_iterable(drawn)
     write_samples(path, samples, source=source, line_height=height, characters=charset.characters, may_be_empty=SPLITS)
     words = {"words": corpus.words, "left_out": corpus.left_out}

@@ -6,6 +6,7 @@ does so without a jump. A font's ligatures and contextual alternates come by Pil
 Lengths are in shares of the body (`fonts.BODY`) unless said otherwise.
 """
 
+import io
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -173,15 +174,15 @@ def _word(text: str, hand: FontHand, rng: np.random.Generator) -> tuple[np.ndarr
 def _set(text: str, hand: FontHand, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """A word as the font has it, uint8 (CANVAS, width), and the middles of its letters, float (letters,)."""
     font = hand.font
-    advances = np.array([_piece(font.path, font.size, letter)[1] for letter in text])
+    advances = np.array([_piece(font, letter)[1] for letter in text])
     if font.joined:
-        straight, width = _piece(font.path, font.size, text)
+        straight, width = _piece(font, text)
         ends = np.cumsum(advances) * (width / max(advances.sum(), 1e-9))
         return straight, ROOM + ends - np.diff(ends, prepend=0) / 2
     spreads = BODY * (hand.spread + rng.normal(0, hand.params.spread / 2, len(text)))
     ends = np.cumsum(np.maximum(advances + spreads, advances / 2))
     starts = np.rint(np.concatenate([[0], ends[:-1]])).astype(int).tolist()
-    pieces = [_piece(font.path, font.size, letter)[0] for letter in text]
+    pieces = [_piece(font, letter)[0] for letter in text]
     width = max(start + piece.shape[1] for start, piece in zip(starts, pieces, strict=True))
     straight = np.zeros((CANVAS, width), np.uint8)
     for start, piece in zip(starts, pieces, strict=True):
@@ -191,12 +192,12 @@ def _set(text: str, hand: FontHand, rng: np.random.Generator) -> tuple[np.ndarra
 
 
 @lru_cache(maxsize=1024)
-def _piece(path: str, size: float, text: str) -> tuple[np.ndarray, float]:
+def _piece(font: Font, text: str) -> tuple[np.ndarray, float]:
     """Letters as the font joins them, uint8 (CANVAS, width) with ROOM on either side, and how far the next is."""
-    font = _opened(path, size)
-    advance = font.getlength(text)
+    drawn = _opened(font)
+    advance = drawn.getlength(text)
     image = Image.new("L", (round(advance) + 2 * ROOM, CANVAS))
-    ImageDraw.Draw(image).text((ROOM, BASE), text, font=font, fill=255, anchor="ls")
+    ImageDraw.Draw(image).text((ROOM, BASE), text, font=drawn, fill=255, anchor="ls")
     pixels = np.array(image)
     pixels[[0, -1]] = 0  # where bent strokes find nothing further out
     pixels[:, [0, -1]] = 0
@@ -204,8 +205,8 @@ def _piece(path: str, size: float, text: str) -> tuple[np.ndarray, float]:
 
 
 @lru_cache(maxsize=4)
-def _opened(path: str, size: float) -> ImageFont.FreeTypeFont:
-    return ImageFont.truetype(path, size)
+def _opened(font: Font) -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(io.BytesIO(font.content), font.size)
 
 
 @lru_cache(maxsize=1)

@@ -1,9 +1,10 @@
 """Font files: which there are, what each can write, and which split has it."""
 
+import hashlib
 import io
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -36,13 +37,15 @@ FLAT = 1.42
 class Font:
     """A font that can be written with.
 
-    name: of its file, without folders and suffix. characters: those of the charset that it has, the blank included.
+    name: of its file, without folders and suffix. content: the file's; digest: of that, in its place where fonts are
+    compared. characters: those of the charset that it has, the blank included.
     capitals: whether its small letters look like capitals. joined: whether its letters hang together.
     size: pixels an em at which its letters are BODY high. stroke: pixels that strokes are thick at that size.
     """
 
     name: str
-    path: str
+    content: bytes = field(repr=False, compare=False)
+    digest: str
     family: str
     characters: frozenset[str]
     capitals: bool
@@ -51,41 +54,38 @@ class Font:
     stroke: float
 
 
-def read_fonts(
-    archive: str | Path, folder: Path, characters: str, *, skip_bad: bool
-) -> tuple[list[Font], dict[str, str]]:
-    """Unpack an archive of fonts to a folder and look at each, on all cores.
+def read_fonts(archive: str | Path, characters: str, *, skip_bad: bool) -> tuple[list[Font], dict[str, str]]:
+    """Read an archive of fonts and look at each, on all cores.
 
     Returns those that can write Latin text, and by file name why the others cannot.
     Raises TextrecError where the archive is missing or damaged, and at such a font unless `skip_bad`.
     """
     with open_archive(archive) as packed:
-        paths = [folder / name for name in sorted(packed.namelist())]  # bare names, as `archives.sources` packs them
-        for path in paths:
-            path.write_bytes(read_member(packed, path.name))
+        files = [(name, read_member(packed, name)) for name in sorted(packed.namelist())]
     look = partial(inspect, characters=characters)
     fonts, dropped = [], {}
-    looks = parallel_map(look, paths, total=len(paths), description="fonts", unit="font")
-    for path, found in zip(paths, looks, strict=True):
+    looks = parallel_map(look, files, total=len(files), description="fonts", unit="font")
+    for (name, _), found in zip(files, looks, strict=True):
         if isinstance(found, Font):
             fonts.append(found)
         elif skip_bad:
-            dropped[path.name] = found
+            dropped[name] = found
         else:
             raise TextrecError(
-                f"data.fonts: {path.name}: {found}; remove it, or set draw_fonts.on_bad_font to skip such fonts"
+                f"data.fonts: {name}: {found}; remove it, or set draw_fonts.on_bad_font to skip such fonts"
             )
     return fonts, dropped
 
 
-def inspect(path: Path, *, characters: str) -> Font | str:
-    """What a font can write of `characters`; or in a few words why it cannot be used."""
+def inspect(file: tuple[str, bytes], *, characters: str) -> Font | str:
+    """What a font, a file's name and content, can write of `characters`; or in a few words why it cannot be used."""
+    name, content = Path(file[0]).stem, file[1]
     logging.getLogger("fontTools").setLevel(logging.ERROR)  # it tells of tables that nobody needs
     try:
-        with TTFont(io.BytesIO(path.read_bytes()), lazy=True) as file:
-            mapped = {chr(code) for code in file.getBestCmap() or ()}
-            family = file["name"].getBestFamilyName() or path.stem
-        font = ImageFont.truetype(str(path), PROBE_SIZE)
+        with TTFont(io.BytesIO(content), lazy=True) as tables:
+            mapped = {chr(code) for code in tables.getBestCmap() or ()}
+            family = tables["name"].getBestFamilyName() or name
+        font = ImageFont.truetype(io.BytesIO(content), PROBE_SIZE)
         drawn = {character for character in mapped & set(characters) if character == " " or _has_ink(font, character)}
         if not drawn.issuperset(LETTERS.upper() + " ") or not (drawn.issuperset(LETTERS) or drawn.isdisjoint(LETTERS)):
             return "without all Latin letters"
@@ -97,8 +97,9 @@ def inspect(path: Path, *, characters: str) -> Font | str:
         return f"not a font that can be read ({str(error).partition(chr(10))[0] or type(error).__name__})"
     scale = (CAPITAL_BODY if capitals else BODY) / (box[3] - box[1])
     return Font(
-        name=path.stem,
-        path=str(path),
+        name=name,
+        content=content,
+        digest=hashlib.sha256(content).hexdigest(),
         family=family,
         characters=frozenset(drawn - {letter for letter in drawn if capitals and letter != letter.upper()}),
         capitals=capitals,

@@ -14,7 +14,7 @@ from pydantic import NonNegativeInt, PositiveInt, model_validator
 from textrec.archives.raw import read_form_image
 from textrec.base.params import Params
 from textrec.base.records import Box, Form, Sample
-from textrec.base.runtime import parallel_map
+from textrec.base.runtime import Place, parallel_map
 from textrec.datasets.crops import line_crops, line_regions
 
 
@@ -61,7 +61,13 @@ class _Piece:
 
 
 def stack_paragraphs(
-    forms: list[Form], archive: str | Path, params: SynthParagraphs, *, line_height: int, workers: int | None = None
+    forms: list[Form],
+    archive: str | Path,
+    params: SynthParagraphs,
+    *,
+    line_height: int,
+    place: Place,
+    workers: int | None = None,
 ) -> Iterator[Sample]:
     """Yield `params.count` paragraphs stacked from lines of `forms`, as high as real ones: `line_height` pixels a line.
 
@@ -89,13 +95,13 @@ def stack_paragraphs(
 
     work = [(form, of_form) for form, of_form in zip(forms, pieces, strict=True) if of_form]
     papers = [0.0] * params.count  # the darkest of each paragraph
-    cut = functools.partial(_cut, archive=archive)
-    cuts = parallel_map(cut, work, total=len(work), description="stack", unit="form", workers=workers)
+    cut = functools.partial(_cut, archive=Path(archive).absolute())  # where nodes of a cluster find it, too
+    cuts = parallel_map(cut, work, total=len(work), description="stack", unit="form", workers=workers, place=place)
     for (_, of_form), images in zip(work, cuts, strict=True):
         for piece, image in zip(of_form, images, strict=True):
             box = piece.box
-            place = canvases[piece.paragraph][box.y : box.bottom, box.x : box.right]
-            np.maximum(place, image, out=place)  # where lines overlap, the ink of both stays
+            canvas = canvases[piece.paragraph][box.y : box.bottom, box.x : box.right]
+            np.maximum(canvas, image, out=canvas)  # where lines overlap, the ink of both stays
             papers[piece.paragraph] = max(papers[piece.paragraph], np.median(image))
     for paragraph_id, text, canvas, lines, paper in zip(ids, texts, canvases, places, papers, strict=True):
         np.maximum(canvas, paper, out=canvas, casting="unsafe")  # one paper, or its edges would show where a line is

@@ -7,6 +7,7 @@ from typing import Self
 
 import numpy as np
 
+from textrec.pages.page_coordinates import moved
 from textrec.pages.text_edits import BOX, is_old, new_equiv, spelled
 from textrec.pages.xml_edit import Edit, Element, XmlFile, plain
 
@@ -22,9 +23,9 @@ class NewLine:
     text: str | None
     confidence: float
 
-    def scaled(self, factor: np.ndarray) -> Self:
-        """The line in other units, of so many in x and in y."""
-        return replace(self, outline=self.outline * factor, baseline=self.baseline * factor)
+    def moved(self, matrix: np.ndarray) -> Self:
+        """The line in other coordinates, by `page_coordinates.moved`."""
+        return replace(self, outline=moved(self.outline, matrix), baseline=moved(self.baseline, matrix))
 
 
 def new_lines(xml: XmlFile, found: Mapping[Element, Sequence[NewLine]]) -> list[Edit]:

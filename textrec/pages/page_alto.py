@@ -12,15 +12,14 @@ import numpy as np
 from textrec.base.runtime import TextrecError
 from textrec.pages.cutting import Strip, bands, cut_line
 from textrec.pages.new_lines import NewLine, new_lines
+from textrec.pages.page_coordinates import declared_size, inverse, moved, points_of, to_pixels
 from textrec.pages.page_images import KINDS, find_image, image_name, named, page_number
 from textrec.pages.pictures import open_pictures, picture_size
 from textrec.pages.text_edits import BOX, main_equiv, write_alto_line, write_page_line, write_regions
 from textrec.pages.xml_edit import Edit, Element, XmlFile, plain, read_xml, root_name
 
 REGIONS = {"TextRegion", "TextBlock"}  # PAGE's and ALTO's
-DISTORTION = 0.02  # how far the scales of width and height may differ: sizes are rounded, in tenths of a millimetre too
 NO_OUTLINE = "it has no outline, and no baseline that would do"
-LONGEST = 1e9  # a coordinate beyond is a slip of the pen, and would overflow
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,10 +27,10 @@ class PageLine:
     """A line of text on a page.
 
     `id` is the XML's, or "line <number from 1>" where it gives none. `polygon` is float64 (N, 2), x and y in pixels of
-    the stored image and within it; `clipped` of its points were not; where the XML has none, a band along the baseline.
-    `baseline` likewise, (N, 2), unclipped; None where the XML has none, or its height alone. `text` is what the XML
-    says now, None where it says nothing. `problem` says why the line cannot be read, None for a sound one: only sound
-    ones may be cropped.
+    the upright image and within it; `clipped` of its points were not; where the XML has none, a band along the
+    baseline. `baseline` likewise, (N, 2), unclipped; None where the XML has none, or its height alone. `text` is what
+    the XML says now, None where it says nothing. `problem` says why the line cannot be read, None for a sound one: only
+    sound ones may be cropped.
     """
 
     id: str
@@ -56,9 +55,10 @@ class Page:
     """A page of PAGE XML or ALTO: `lines` in document order.
 
     `number` is the page of the image's file, from 1. `size` is the width and height that the XML declares, in its own
-    unit (0, 0 where it does not), `image_size` that of the image in pixels as stored: no EXIF orientation is applied.
-    `guess` says where the image was found, where that is not the place that the XML gives, else None. `scale` is how
-    many pixels a unit is, in x and in y. `empty_regions` are those in which no line is.
+    unit (0, 0 where it does not), `image_size` that of the image in pixels as it stands upright by its EXIF. `guess`
+    says where the image was found, where that is not the place that the XML gives, else None. `to_pixels` makes the
+    XML's coordinates pixels of the upright image, by `page_coordinates.moved`. `empty_regions` are those in which no
+    line is.
     """
 
     path: Path
@@ -69,7 +69,7 @@ class Page:
     image_size: tuple[int, int]
     lines: list[PageLine]
     guess: str | None
-    scale: np.ndarray
+    to_pixels: np.ndarray
     empty_regions: list[PageRegion]
     xml: XmlFile = field(repr=False)
 
@@ -83,8 +83,9 @@ def read_page(path: str | Path) -> Page:
     """Read the lines of a PAGE XML file (2009 to 2019) or an ALTO file (1 to 4), in any encoding that Python knows.
 
     Raises TextrecError where the XML is not safe and well-formed, is neither PAGE nor ALTO, has neither lines nor
-    regions of text, or several pages, gives sizes that are none, and where its image is missing, unreadable or of other
-    proportions. What is wrong with one line alone is that line's `problem`.
+    regions of text, or several pages, gives sizes that are none, and where its image is missing, unreadable, of other
+    proportions, or has several pages, or is turned by EXIF, and the XML does not say which page and which way it means.
+    What is wrong with one line alone is that line's `problem`.
     """
     xml = read_xml(path)
     root = xml.elements[0]
@@ -103,10 +104,10 @@ def read_page(path: str | Path) -> Page:
         )
     name = image_name(kind, root, pages[0])
     image = find_image(xml.path, name)
-    number = page_number(kind, root, pages[0], image)
-    image_size = picture_size(image, number)
-    size = _declared_size(kind, root, pages[0], xml.path)
-    scale = _scale(size, image_size, xml.path, image)
+    number = page_number(kind, root, pages[0], image, xml.path)
+    image_size, orientation = picture_size(image, number)
+    size = declared_size(kind, root, pages[0], xml.path)
+    matrix = to_pixels(root, size, image_size, orientation, xml.path, image)
     return Page(
         path=xml.path,
         kind=kind,
@@ -115,14 +116,14 @@ def read_page(path: str | Path) -> Page:
         size=size,
         image_size=image_size,
         guess=None if image in named(xml.path, name) else f"{name or 'no image is named'}: took {image}",
-        scale=scale,
+        to_pixels=matrix,
         empty_regions=[
-            PageRegion(np.clip(points * scale, 0, image_size), region)
+            PageRegion(np.clip(moved(points, matrix), 0, image_size), region)
             for region in regions
             if (points := _region_points(kind, region)) is not None
         ],
         lines=_outlined(
-            [_line(kind, element, number, scale, image_size) for number, element in enumerate(lines, start=1)],
+            [_line(kind, element, number, matrix, image_size) for number, element in enumerate(lines, start=1)],
             image_size,
         ),
         xml=xml,
@@ -130,19 +131,15 @@ def read_page(path: str | Path) -> Page:
 
 
 def page_pixels(page: Page) -> np.ndarray:
-    """The page's image as stored, grey, uint8 (H, W).
+    """The page's image, upright, grey, uint8 (H, W).
 
-    Raises TextrecError where it cannot be read or is to be turned: coordinates do not say which way.
+    Raises TextrecError where it cannot be read.
     """
-    picture = next(open_pictures(page.image, start=page.number))
-    if picture.turned:
-        problem = "is to be turned, by its EXIF: coordinates do not say which way; store it upright"
-        raise TextrecError(f"{page.image} {problem}")
-    return np.asarray(picture.image)
+    return np.asarray(next(open_pictures(page.image, start=page.number)).image)
 
 
 def crop_line(image: np.ndarray, line: PageLine) -> Strip:
-    """Cut a sound line out of its page, as `cutting.cut_line` does; image: as stored (`Page.image_size`)."""
+    """Cut a sound line out of its page, as `cutting.cut_line` does; image: as of `page_pixels`."""
     return cut_line(image, line.polygon, line.baseline)
 
 
@@ -171,37 +168,11 @@ def write_page(
     if page.kind == "page":
         texts = {line.element: (line.text, new.get(index)) for index, line in enumerate(page.lines)}
         edits += write_regions(page.xml, texts)
-    scaled = {region: [line.scaled(1 / page.scale) for line in lines] for region, lines in (found or {}).items()}
-    edits += new_lines(page.xml, scaled)
+    back = inverse(page.to_pixels)
+    edits += new_lines(
+        page.xml, {region: [line.moved(back) for line in lines] for region, lines in (found or {}).items()}
+    )
     page.xml.write(path, edits)
-
-
-def _declared_size(kind: str, root: Element, page: Element, path: Path) -> tuple[float, float]:
-    """Width and height in the XML's unit; (0, 0) where it leaves them to the image, as only pixels can."""
-    names = ("imageWidth", "imageHeight") if kind == "page" else ("WIDTH", "HEIGHT")
-    given = [page.attributes.get(name, "").strip() or "0" for name in names]
-    sizes = _points(" ".join(given))
-    if sizes is None or (sizes < 0).any():
-        raise TextrecError(f"{path}: the page's {names[0]} and {names[1]} are {' and '.join(given)}; mend the XML")
-    width, height = sizes[0].tolist()
-    if min(width, height) >= 1:
-        return width, height
-    unit = root.first("Description", "MeasurementUnit") if kind == "alto" else None
-    if unit and unit.text.strip() != "pixel":
-        raise TextrecError(f"{path}: measures in {unit.text.strip()}, but its Page has no WIDTH and HEIGHT; add them")
-    return 0, 0
-
-
-def _scale(size: tuple[float, float], image_size: tuple[int, int], path: Path, image: Path) -> np.ndarray:
-    """Pixels of the image for one unit of the XML, in x and in y: the unit itself need not be known."""
-    if min(size) == 0:
-        return np.ones(2)
-    scale = np.divide(image_size, size)
-    if scale.max() > scale.min() * (1 + DISTORTION):
-        declared, stored = (f"{width:g} x {height:g}" for width, height in (size, image_size))
-        problem = f"its page is {declared}, but {image} is {stored} pixels, of other proportions"
-        raise TextrecError(f"{path}: {problem}; put the image there that the XML was made from, turned as it was then")
-    return scale
 
 
 def _outlined(lines: list[PageLine], image_size: tuple[int, int]) -> list[PageLine]:
@@ -219,17 +190,17 @@ def _outlined(lines: list[PageLine], image_size: tuple[int, int]) -> list[PageLi
     return lines
 
 
-def _line(kind: str, element: Element, number: int, scale: np.ndarray, image_size: tuple[int, int]) -> PageLine:
+def _line(kind: str, element: Element, number: int, matrix: np.ndarray, image_size: tuple[int, int]) -> PageLine:
     outline, baseline, text = (_page_line if kind == "page" else _alto_line)(element)
-    points = None if outline is None else _points(outline)
-    polygon = np.zeros((0, 2)) if points is None else points * scale
+    points = None if outline is None else points_of(outline)
+    polygon = np.zeros((0, 2)) if points is None else moved(points, matrix)
     within = np.clip(polygon, 0, image_size)
-    drawn = None if baseline is None else _points(baseline)
+    drawn = None if baseline is None else points_of(baseline)
     return PageLine(
         id=element.attributes.get("id" if kind == "page" else "ID") or f"line {number}",
         polygon=within,
         clipped=int((within != polygon).any(axis=1).sum()),
-        baseline=None if drawn is None or len(drawn) < 2 else drawn * scale,
+        baseline=None if drawn is None or len(drawn) < 2 else moved(drawn, matrix),
         text=text,
         problem=_problem(outline, polygon, within),
         element=element,
@@ -249,17 +220,6 @@ def _problem(outline: str | None, polygon: np.ndarray, within: np.ndarray) -> st
     return None
 
 
-def _points(text: str) -> np.ndarray | None:
-    """Float64 (N, 2) of "x,y x,y" or "x y x y"; None where it is not such a list."""
-    try:
-        numbers = np.array(text.replace(",", " ").split(), dtype=np.float64)
-    except ValueError:
-        return None
-    if len(numbers) % 2 or not (np.abs(numbers) <= LONGEST).all():  # not: nor NaN
-        return None
-    return numbers.reshape(-1, 2)
-
-
 def _page_line(line: Element) -> tuple[str | None, str | None, str | None]:
     """Outline and baseline as they stand in the XML, and the text."""
     coords, baseline, equiv = line.first("Coords"), line.first("Baseline"), main_equiv(line)
@@ -270,7 +230,7 @@ def _page_line(line: Element) -> tuple[str | None, str | None, str | None]:
 def _region_points(kind: str, region: Element) -> np.ndarray | None:
     """The outline of a region; None where it has none that makes an area."""
     outline = _page_points(region.first("Coords")) if kind == "page" else _alto_outline(region)
-    points = None if outline is None else _points(outline)
+    points = None if outline is None else points_of(outline)
     return points if points is not None and len(points) > 2 else None
 
 
@@ -297,7 +257,7 @@ def _alto_outline(element: Element) -> str | None:
     """The polygon of a line or block, else its box."""
     polygon = element.first("Shape", "Polygon")
     outline = polygon.attributes.get("POINTS") if polygon else None
-    box = _points(" ".join(element.attributes.get(name, "") for name in BOX))
+    box = points_of(" ".join(element.attributes.get(name, "") for name in BOX))
     if outline or box is None or len(box) != 2:
         return outline
     (x, y), (width, height) = box.tolist()

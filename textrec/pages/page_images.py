@@ -1,13 +1,14 @@
 """Where the image of a file of PAGE XML or ALTO is, and which page of that."""
 
 import contextlib
+import os
 import re
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from textrec.base.runtime import TextrecError
-from textrec.pages.pictures import SUFFIXES
-from textrec.pages.xml_edit import Element, read_xml
+from textrec.pages.pictures import SUFFIXES, count_pages
+from textrec.pages.xml_edit import Element, plain, read_xml
 
 KINDS = {"PcGts": "page", "alto": "alto"}  # by root element
 
@@ -69,18 +70,32 @@ def _local(name: str) -> str:
     """The path that a file name or an address gives, without escapes and query."""
     parts = urlsplit(name)
     if parts.scheme in ("file", "http", "https") or "%" in name or "?" in name:
-        return unquote(parts.path)
+        return unquote(parts.path, errors="surrogateescape")
     return name
 
 
-def page_number(kind: str, root: Element, page: Element, image: Path) -> int:
-    """Which page of its image's file a page is, from 1: only a PDF has several that are told apart so.
+def spelled_name(name: str) -> str:
+    """What XML is to call an image: by its name, or where XML cannot hold that with the escapes of an address."""
+    return name if plain(name) == name else quote(os.fsencode(name))
 
-    ALTO has an attribute for it, PAGE has none: there it is a MetadataItem as `reading.page_files` writes it.
+
+def page_number(kind: str, root: Element, page: Element, image: Path, path: Path) -> int:
+    """Which page of its image's file a page is, from 1.
+
+    ALTO has an attribute for it, which counts for all kinds of things where the image has but one page. PAGE has none:
+    there it is a MetadataItem as `reading.page_files` writes it.
+    Raises TextrecError where the image has several pages and the XML says none of them.
     """
-    number = page.attributes.get("PHYSICAL_IMG_NR", "") if kind == "alto" else ""
-    metadata = root.first("Metadata")
-    for item in metadata.all("MetadataItem") if metadata else []:
-        if item.attributes.get("name") == "page":
-            number = item.attributes.get("value", "")
-    return int(number) if image.suffix.lower() == ".pdf" and number.strip().isdecimal() else 1
+    count = count_pages(image) or 1
+    if count == 1:
+        return 1
+    if kind == "alto":
+        given, place = page.attributes.get("PHYSICAL_IMG_NR", "").strip(), "the Page's PHYSICAL_IMG_NR"
+    else:
+        items = metadata.all("MetadataItem") if (metadata := root.first("Metadata")) else []
+        numbers = [item.attributes.get("value", "").strip() for item in items if item.attributes.get("name") == "page"]
+        given, place = numbers[0] if numbers else "", 'the value of a MetadataItem of the name "page"'
+    if given.isdecimal() and 1 <= int(given) <= count:
+        return int(given)
+    said = f"and there is no page {given}" if given else "and which of them is meant is not said"
+    raise TextrecError(f"{path}: its image {image} has {count} pages, {said}; give it as {place}, from 1")

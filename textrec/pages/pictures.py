@@ -4,7 +4,7 @@ import contextlib
 import itertools
 import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,20 +19,19 @@ SUFFIXES |= {".pgm", ".ppm", ".pdf", ".heic", ".heif"}
 MOST_PIXELS = 80_000_000  # of a picture: an A3 page at 600 dpi has 70 million; below Pillow's own limit
 PDF, PDF_DPI = b"%PDF-", 300  # as IAM's scans
 TIFF = {b"II", b"MM"}  # how it begins
+NO_PAGE = 0b101  # bits of TIFF's NewSubfileType: a smaller copy, as pyramids have them, and a mask
 PDFIUM = threading.Lock()  # which is for one thread at a time
+BITS = (8, 10, 12, 14, 16)  # that scanners know of a grey, in files that have room for 16 and more
+ACROSS = range(5, 9)  # EXIF orientations of pictures that are stored on their side
 HEIC = {b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"}  # brands, ISO/IEC 23008-12
 
 
 class Picture(NamedTuple):
-    """A page of a file: `page` counts from 1, None where there can be but one; image: mode L, upright.
-
-    turned: whether it is stored in another way, as its EXIF says.
-    """
+    """A page of a file: `page` counts from 1, None where there can be but one; image: mode L, upright."""
 
     path: str
     page: int | None
     image: Image.Image
-    turned: bool
 
 
 # ---- files ----
@@ -41,9 +40,17 @@ class Picture(NamedTuple):
 def open_pictures(path: str | Path, *, start: int = 1) -> Iterator[Picture]:
     """The pages of an image or PDF, from page `start` on; threads may do so at once.
 
-    Raises TextrecError where the file is missing, empty, no picture, damaged, or has a page of over MOST_PIXELS.
+    Raises TextrecError where the file is missing, empty, no picture, damaged, or has a picture of over MOST_PIXELS.
     """
     path = Path(path)
+    pages = _pdf_pages if _is_pdf(path) else _image_pages
+    with _telling(path):
+        for number, image in pages(path, start):
+            yield Picture(str(path), number, image)
+
+
+def _is_pdf(path: Path) -> bool:
+    """Whether a file is a PDF, by how it begins; else Pillow is ready for it."""
     try:
         if path.stat().st_size == 0:
             raise TextrecError(f"{path}: an empty file")
@@ -53,10 +60,14 @@ def open_pictures(path: str | Path, *, start: int = 1) -> Iterator[Picture]:
         raise TextrecError(describe(error)) from None
     if head[4:8] == b"ftyp" and head[8:12] in HEIC:
         _take_heic(path)
-    pages = _pdf_pages(path, start) if PDF in head else _image_pages(path, start)
+    return PDF in head
+
+
+@contextlib.contextmanager
+def _telling(path: Path) -> Iterator[None]:
+    """Have whatever keeps a picture from being read be a TextrecError."""
     try:
-        for number, image, turned in pages:
-            yield Picture(str(path), number, image, turned)
+        yield
     except TextrecError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
@@ -84,38 +95,55 @@ def count_pages(path: str | Path) -> int | None:
         if head[:2] in TIFF:
             file.seek(0)
             with Image.open(file) as image:
-                return _frames(image)
+                count = len(page_frames(image))
+                return count if count > 1 else None
     return None
 
 
-def _frames(image: Image.Image) -> int | None:
-    count = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1  # of an animation the first
-    return count if count > 1 else None
+def page_frames(image: Image.Image) -> list[int]:
+    """Which frames of an image, from 0, are pages: of a TIFF those that are no smaller copy of one, and no mask.
+
+    Of an animation it is the first. The frame that is open may be another then.
+    """
+    count = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
+    frames = []
+    for index in range(count) if count > 1 else []:
+        image.seek(index)
+        if not image.getexif().get(ExifTags.Base.NewSubfileType, 0) & NO_PAGE:
+            frames.append(index)
+    return frames or [0]
 
 
-def _image_pages(path: Path, start: int) -> Iterator[tuple[int | None, Image.Image, bool]]:
+def _image_pages(path: Path, start: int) -> Iterator[tuple[int | None, Image.Image]]:
+    for number, image in _frames_of(path, start):
+        yield number, gray(image)
+
+
+def _frames_of(path: Path, start: int) -> Generator[tuple[int | None, Image.Image]]:
+    """The pages of an image, from page `start` on, each while it is the one that Pillow has open."""
     # Given a path, Pillow maps an uncompressed file into memory, and scrambles it where it is to be turned.
     with path.open("rb") as file, Image.open(file) as image:
-        count = _frames(image)
-        for index in range(start - 1, count or 1):
-            if count:
-                image.seek(index)
+        frames = page_frames(image)
+        for number, index in enumerate(frames[start - 1 :], start=start):
+            image.seek(index)
             if math.prod(image.size) > MOST_PIXELS:
                 raise Image.DecompressionBombError
-            upright = gray(image)  # before its EXIF is asked for, which a PNG may have behind its pixels
-            yield (index + 1 if count else None), upright, image.getexif().get(ExifTags.Base.Orientation, 1) != 1
+            yield (number if len(frames) > 1 else None), image
 
 
-def _pdf_pages(path: Path, start: int) -> Iterator[tuple[int, Image.Image, bool]]:
+def _pdf_pages(path: Path, start: int) -> Iterator[tuple[int, Image.Image]]:
     for index in itertools.count(start - 1):
         with _open_pdf(path) as document:
             if index >= len(document):
                 return
-            page, scale = document[index], PDF_DPI / 72
-            if page.get_width() * page.get_height() * scale**2 > MOST_PIXELS:
-                raise Image.DecompressionBombError
-            image = page.render(scale=scale).to_pil()
-        yield index + 1, gray(image), False
+            page = document[index]
+            image = page.render(scale=_pdf_scale(page)).to_pil()
+        yield index + 1, gray(image)
+
+
+def _pdf_scale(page: Any) -> float:
+    """Pixels for a point of a page of a PDF: of a large one, as photographs become by many programs, less."""
+    return min(PDF_DPI / 72, math.sqrt(MOST_PIXELS / math.prod(page.get_size())))
 
 
 @contextlib.contextmanager
@@ -133,24 +161,28 @@ def _open_pdf(path: Path) -> Iterator[Any]:
             yield document
 
 
-def picture_size(path: str | Path, number: int = 1) -> tuple[int, int]:
-    """Width and height of a picture in pixels as stored, before its EXIF turns it; of a PDF those of page `number`.
+def picture_size(path: str | Path, number: int = 1) -> tuple[tuple[int, int], int]:
+    """Width and height in pixels of page `number` as it stands upright, and the EXIF orientation by which it is stored.
 
-    Raises TextrecError where it cannot be read, and where a PDF has no such page.
+    The orientation is 1 where it is stored as it stands. Raises TextrecError as `open_pictures` does, but may not
+    notice what is damaged behind a file's head.
     """
     path = Path(path)
-    try:
-        if path.suffix.lower() != ".pdf":
-            with Image.open(path) as image:
-                return image.size
-        with _open_pdf(path) as document:
-            if not 1 <= number <= len(document):
-                raise TextrecError(f"{path}: has {len(document)} pages, there is no page {number}")
-            return tuple(math.ceil(side * PDF_DPI / 72) for side in document[number - 1].get_size())
-    except TextrecError:
-        raise
-    except Exception as error:  # decoders of damaged files raise whatever comes up
-        raise TextrecError(f"{path}: not an image that can be read ({_first_line(error)}); replace it") from None
+    with _telling(path):
+        if _is_pdf(path):
+            with _open_pdf(path) as document:
+                page = document[number - 1]
+                width, height = (math.ceil(side * _pdf_scale(page)) for side in page.get_size())
+            return (width, height), 1
+        with contextlib.closing(_frames_of(path, number)) as frames:
+            _, image = next(frames)
+            orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+            if orientation not in range(1, 9):
+                orientation = 1
+            width, height = image.size
+        if orientation in ACROSS and image.format != "TIFF":  # whose size is the upright one already
+            width, height = height, width
+        return (width, height), orientation
 
 
 def _first_line(error: Exception) -> str:
@@ -160,7 +192,7 @@ def _first_line(error: Exception) -> str:
 
 
 def gray(image: Image.Image | np.ndarray) -> Image.Image:
-    """Any image as mode L, upright: turned as its EXIF says, what is transparent on paper, 16 bits as 8.
+    """Any image as mode L, upright: turned as its EXIF says, what is transparent on paper, more bits as 8.
 
     An array is uint8 or uint16 (height, width), or uint8 (height, width, 3 or 4), of whatever colour.
     Raises TextrecError where it has no pixels or is of another kind.
@@ -176,9 +208,9 @@ def gray(image: Image.Image | np.ndarray) -> Image.Image:
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith(("I", "F")):
         values = np.asarray(image, np.float64)
-        # 16 bits, or a scale of its own
-        values = values / 257 if image.mode != "F" and values.max() <= 65535 else 255 * values / max(values.max(), 1e-9)
-        return Image.fromarray(np.clip(np.nan_to_num(values), 0, 255).round().astype(np.uint8))
+        most = max(values.max(), 1e-9)
+        white = next((2**bits - 1 for bits in BITS if most < 2**bits and image.mode != "F"), most)
+        return Image.fromarray(np.clip(np.nan_to_num(255 * values / white), 0, 255).round().astype(np.uint8))
     if image.has_transparency_data:
         return _on_paper(image.convert("RGBA"))
     return image if image.mode == "L" else _contrasting(image.convert("RGB"))

@@ -86,18 +86,25 @@ def _listed(name: bytes) -> str:
 
 
 def files_of(folder: str) -> list[str]:
-    """The pictures, PDFs and files of PAGE and ALTO below a folder, but for pictures that are such a file's image."""
+    """The pictures, PDFs and files of PAGE and ALTO below a folder, but for pictures of which such files have all pages
+    for their image.
+    """
     found = sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in {*SUFFIXES, ".xml"})
-    pages, images = set(), set()
+    pages, images = set(), Counter()
     for path in found:
         if path.suffix.lower() == ".xml":
             try:
                 if is_page(path):
                     pages.add(path)
-                    images.add(os.path.realpath(page_image(path) or path))
+                    images[os.path.realpath(page_image(path) or path)] += 1
             except Exception:  # which is told when it is opened
                 pages.add(path)
-    pictures = {path for path in found if path.suffix.lower() in SUFFIXES and os.path.realpath(path) not in images}
+
+    def known(path: Path) -> bool:
+        count = images[os.path.realpath(path)]
+        return count > 0 and count >= (count_pages(path) or 1)
+
+    pictures = {path for path in found if path.suffix.lower() in SUFFIXES and not known(path)}
     return [str(path) for path in found if path in pages | pictures]
 
 

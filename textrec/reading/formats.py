@@ -12,8 +12,10 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 import numpy as np
 
 from textrec import __version__
+from textrec.pages.page_coordinates import SOFTWARE
+from textrec.pages.page_images import spelled_name
 from textrec.pages.xml_edit import plain
-from textrec.reading.page_files import QUARTER, SOFTWARE, alto, page_xml
+from textrec.reading.page_files import QUARTER, alto, page_xml
 from textrec.reading.page_reading import LineReading, PageReading
 from textrec.reading.places import Box, box_of, box_of_lines, find_words
 
@@ -36,7 +38,7 @@ HOCR_TAIL = "</body>\n</html>\n"
 def hocr(page: PageReading, name: str, number: int | None = None) -> str:
     """A page of hOCR 1.2, to stand between HOCR_HEAD and HOCR_TAIL with others, of which each has its own number."""
     at = number or 1
-    picture = plain(name).replace('"', "%22")
+    picture = spelled_name(name).replace('"', "%22")
     title = f'image "{picture}"; bbox {_spaced((0, 0, *page.size))}; ppageno {at - 1}'
     root = Element("div", {"class": "ocr_page", "id": f"page_{at}", "title": title})
     for index, block in enumerate(page.blocks, start=1):

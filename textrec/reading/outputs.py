@@ -159,11 +159,9 @@ class Files:
     def write(self, sheet: Sheet) -> None:
         """Write a page; of one that could not be read, or whose XML says as much itself, nothing.
 
-        Raises TextrecError where a file cannot be written, once.
+        What is open must be of its own file, see `leave`. Raises TextrecError where a file cannot be written, once.
         """
-        if sheet.path != self._path or not self._several:
-            self.close()
-            self._path = sheet.path
+        self._path = sheet.path
         if self._failed or not sheet.reading or (sheet.xml and not self._several):
             return
         source, number = sheet.source
@@ -172,13 +170,22 @@ class Files:
             if self._add is None:
                 self._add = self._stack.enter_context(_opened(self._kind, source, target))
             self._add(number, accepted(sheet.reading, self._least))
+            if not self._several:
+                self._stack.close()
+
+    def leave(self, sheet: Sheet) -> None:
+        """Finish the file that is open, but where this page goes there, too; raises TextrecError as `close` does."""
+        if sheet.path != self._path or not self._several:
+            self.close()
 
     def close(self) -> None:
-        """Finish the file that is open."""
-        if self._path is not None:
-            with self._telling(self.target(self._path, None)):
-                self._stack.close()
-        self._path, self._add, self._failed = None, None, False
+        """Finish the file that is open; TextrecError where it cannot be written."""
+        try:
+            if self._path is not None:
+                with self._telling(self.target(self._path, None)):
+                    self._stack.close()
+        finally:
+            self._path, self._add, self._failed = None, None, False
 
     def __enter__(self) -> Self:
         return self

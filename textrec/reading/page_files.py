@@ -8,13 +8,14 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 import numpy as np
 
 from textrec import __version__
+from textrec.pages.page_coordinates import SOFTWARE
+from textrec.pages.page_images import spelled_name
 from textrec.pages.xml_edit import plain
 from textrec.reading.page_reading import LineReading, PageReading
 from textrec.reading.places import Box, box_of, box_of_lines, find_words, pixels
 
 PAGE = "http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15"
 ALTO = "http://www.loc.gov/standards/alto/ns-v4#"
-SOFTWARE = "textrec"
 QUARTER = 90  # degrees
 
 
@@ -34,7 +35,7 @@ def page_xml(page: PageReading, name: str, number: int | None = None) -> str:
     if number is not None:
         SubElement(metadata, "MetadataItem", type="other", name="page", value=str(number))
     width, height = map(str, page.size)
-    attributes = {"imageFilename": plain(name), "imageWidth": width, "imageHeight": height}
+    attributes = {"imageFilename": spelled_name(name), "imageWidth": width, "imageHeight": height}
     if page.turned:
         attributes["orientation"] = str((1 - page.turned) % 4 * QUARTER - QUARTER)  # clockwise, from -90 to 180
     body = SubElement(root, "Page", attributes)
@@ -81,7 +82,7 @@ def alto(page: PageReading, name: str, number: int | None = None) -> str:
     root = _root("alto", ALTO, "http://www.loc.gov/standards/alto/v4/alto-4-4.xsd", {"SCHEMAVERSION": "4.4"})
     description = SubElement(root, "Description")
     SubElement(description, "MeasurementUnit").text = "pixel"
-    SubElement(SubElement(description, "sourceImageInformation"), "fileName").text = plain(name)
+    SubElement(SubElement(description, "sourceImageInformation"), "fileName").text = spelled_name(name)
     processing = SubElement(description, "Processing", ID="processing")
     SubElement(processing, "processingCategory").text = "contentGeneration"
     SubElement(processing, "processingDateTime").text = _now()

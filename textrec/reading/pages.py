@@ -47,7 +47,8 @@ def find_lines(
     as_it_is, turned = finder.find(small)
 
     def cut(way: int) -> Way:
-        maps = finder.find(np.rot90(small, way))[0] if way else as_it_is
+        # A copy: numpy takes a single row that runs backwards for contiguous, and torch does not take it at all.
+        maps = finder.find(np.rot90(small, way).copy())[0] if way else as_it_is
         upright = np.ascontiguousarray(np.rot90(np.asarray(image), way))
         return _cut(upright, find_ribbons(maps), SHRUNK / scale, way, crop)
 

@@ -14,14 +14,17 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self
 import img2pdf
 import numpy as np
 import pikepdf
-from pikepdf import Dictionary, Name, Object, Page, Pdf
+from pikepdf import Dictionary, Name, Page, Pdf
 from PIL import ExifTags, Image
 
 from textrec.base.runtime import TextrecError, atomic, describe
-from textrec.pages.pictures import open_pictures
+from textrec.pages.page_coordinates import inverse, moved
+from textrec.pages.pictures import open_pictures, page_frames
+from textrec.pages.ribbons import covered
 from textrec.pages.xml_edit import plain
 from textrec.reading.glyphless import EM, GlyphlessFont, width
 from textrec.reading.page_reading import LineReading, PageReading
+from textrec.reading.pdf_text import inherited, remove_unseen
 from textrec.reading.places import Word, find_words
 
 if TYPE_CHECKING:
@@ -57,12 +60,19 @@ class SearchablePdf:
         return self
 
     def add(self, number: int | None, page: PageReading) -> None:
-        """Lay what was read of a page over it. number: from 1, None where the source has but one."""
-        parts = [part for line in page.lines for part in _parts(line)]
-        if not parts:
+        """Lay what was read of a page over it, in place of text that is not seen, and but where none is that is.
+
+        number: from 1, None where the source has but one.
+        """
+        if not page.text.strip():
             return
         target = self._pdf.pages[(number or 1) - 1]
-        to_points, font = _to_points(target, page.size), self._font_name(target)
+        to_points = _to_points(target, page.size)
+        seen = moved(remove_unseen(self._pdf, target), inverse(to_points))
+        parts = [part for line in page.lines for part in _parts(line, seen)]
+        if not parts:
+            return
+        font = self._font_name(target)
         shown = [self._shown(part, to_points, font) for part in parts]
         content = "\n".join(["q BT 3 Tr", *shown, "ET Q\n"])  # 3: neither filled nor stroked
         # Before the page's own content, which may leave any state behind; what is not seen covers nothing.
@@ -77,7 +87,7 @@ class SearchablePdf:
 
     def _font_name(self, page: Page) -> str:
         """The font's name on a page, whose resources may be those of other pages, too."""
-        resources = _inherited(page.obj, Name.Resources)
+        resources = inherited(page.obj, Name.Resources)
         if resources is None:
             resources = page.obj[Name.Resources] = Dictionary()
         if Name.Font not in resources:
@@ -103,18 +113,46 @@ class SearchablePdf:
         return f"{font} {size:.3f} Tf {stretch:.3f} Tz {matrix} Tm <{code}> Tj <{blank}> Tj"
 
 
-def _parts(line: LineReading) -> list[Word]:
-    """A line's words; all as one, by which readers of PDF know a line, where the baseline is straight."""
+def _parts(line: LineReading, seen: np.ndarray) -> list[Word]:
+    """A line's words; all as one, by which readers of PDF know a line, where the baseline is straight.
+
+    seen: the middles of characters that the page shows as text, float64 (N, 2) in pixels; words that are such are left.
+    """
     words = find_words(line)
     if not words:
         return []
     baseline = np.concatenate([word.baseline for word in words])
     along = baseline[-1] - baseline[0]
-    across = np.array([-along[1], along[0]]) / max(math.hypot(*along), 1)
-    if np.ptp(baseline @ across) > CURVED * np.ptp(line.outline @ across):
-        return words
+    length = max(math.hypot(*along), 1)
+    along, across = along / length, np.array([-along[1], along[0]]) / length
+    there, letter = seen[_within(seen, line.outline)] @ along, length / len(line.text)
+    beside = [word for word in words if not _is_seen(word.text, word.baseline @ along, there, letter)]
+    if len(beside) < len(words) or np.ptp(baseline @ across) > CURVED * np.ptp(line.outline @ across):
+        return beside
     polygon = np.concatenate([word.polygon for word in words])
     return [Word(line.text.strip(), line.confidence, baseline, polygon)]
+
+
+def _is_seen(text: str, reach: np.ndarray, there: np.ndarray, letter: float) -> bool:
+    """Whether half of a word's characters are where characters are seen, or next to them.
+
+    reach: from where to where the word is along its line, float64 (M,); there: where such characters are, float64 (N,);
+    letter: how far they are from each other.
+    """
+    ends = np.linspace(reach[0], reach[-1], len(text) + 1)
+    away = np.abs((ends[1:] + ends[:-1])[:, None] / 2 - there)
+    return bool((away <= letter).any(axis=1).mean() >= 0.5)
+
+
+def _within(points: np.ndarray, polygon: np.ndarray) -> np.ndarray:
+    """Which points lie within a polygon, bool (N,)."""
+    low, high = np.floor(polygon.min(axis=0)), np.ceil(polygon.max(axis=0))
+    inside = ((points >= low) & (points <= high)).all(axis=1)
+    if inside.any():
+        width, height = (high - low + 1).astype(int)
+        x, y = np.rint(points[inside] - low).astype(int).T
+        inside[inside] = covered(polygon - low, (height, width))[y, x]
+    return inside
 
 
 # ---- where pixels are ----
@@ -129,7 +167,7 @@ def _to_points(page: Page, size: tuple[int, int]) -> np.ndarray:
         90: (up, across, (left, bottom)),
         180: (-across, up, (right, bottom)),
         270: (-up, -across, (right, top)),
-    }[int(_inherited(page.obj, Name.Rotate) or 0) % 360]
+    }[int(int(inherited(page.obj, Name.Rotate) or 0) / 90) % 4 * 90]  # in whole quarters, as pdfium takes it
     return np.stack([x / size[0], y / size[1], corner])
 
 
@@ -142,18 +180,11 @@ def _shown_box(page: Page) -> tuple[float, float, float, float]:
 
 def _box(page: Page, name: Name) -> tuple[float, float, float, float] | None:
     """A box of a page, whichever corners it is given by; None where it has none, or an empty one."""
-    box = _inherited(page.obj, name)
+    box = inherited(page.obj, name)
     if box is None or len(box) != 4:
         return None
     x, y = sorted((float(box[0]), float(box[2]))), sorted((float(box[1]), float(box[3])))
     return (x[0], y[0], x[1], y[1]) if x[0] < x[1] and y[0] < y[1] else None
-
-
-def _inherited(node: Object, name: Name) -> Object | None:
-    """What a page has of a name, or else the nearest of the nodes above it."""
-    while name not in node and Name.Parent in node:
-        node = node[Name.Parent]
-    return node.get(name)
 
 
 # ---- sources ----
@@ -191,24 +222,32 @@ def _of_pictures(source: Path) -> Iterator[BinaryIO]:
         except Exception:  # decoders of damaged files raise whatever comes up
             file.seek(0)
             file.truncate()
-            img2pdf.convert([_png(picture.image) for picture in open_pictures(source)], outputstream=file, nodate=True)
+            pages = [_png(picture.image) for picture in open_pictures(source)]
+            try:
+                img2pdf.convert(pages, outputstream=file, nodate=True)
+            except ValueError as error:
+                raise TextrecError(f"{source}: PDF can have no such page ({error})") from None
         yield file
 
 
 def _options(source: Path) -> dict[str, Any]:
     """Which of a picture's pages img2pdf is to take, and how it is to turn them.
 
-    Raises KeyError where it may not show one upright.
+    Raises KeyError where it would show others, or one that is not upright, or on no paper, on which white is not seen.
     """
     with Image.open(source) as image:
-        several, turns = image.format == "TIFF", []
-        for index in range(getattr(image, "n_frames", 1) if several else 1):
+        frames, turns = page_frames(image), []
+        for index in frames:
             image.seek(index)
             if image.format == "PNG":
                 image.load()  # its EXIF may be behind its pixels
             orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
             turns.append((JPEG_TURNS if image.format in {"JPEG", "MPO"} else AS_IT_IS)[orientation])
-    return {"first_frame_only": not several, "rotation": img2pdf.Rotation[turns[0]]}
+            if image.has_transparency_data:
+                raise KeyError(image.mode)
+        if frames not in ([0], [*range(getattr(image, "n_frames", 1))]):
+            raise KeyError(*frames)
+    return {"first_frame_only": frames == [0], "rotation": img2pdf.Rotation[turns[0]]}
 
 
 def _png(image: Image.Image) -> bytes:

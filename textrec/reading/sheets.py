@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import groupby, islice
@@ -37,6 +37,7 @@ if TYPE_CHECKING:  # torch takes seconds to import, in which a wrong option or C
 REPORT = Path(tempfile.gettempdir()) / "textrec-read.log"
 SHORT_OF_MEMORY = re.compile("out of memory|not enough memory|allocate memory", re.IGNORECASE)
 FIRST, GROWTH, MOST = 8, 4, 512  # pages of files that are opened together: at first, times as many then, at most
+WINDOW = 8  # batches: so many crops are in memory at once, and sorted by size
 HALF = 0.5  # of a line, for it to be in a region
 Outcome = Literal["read", "empty", "rejected", "failed"]
 
@@ -97,22 +98,24 @@ def outcome(line: LineReading, least: float) -> Outcome:
 
 
 def open_sheets(
-    pages: Iterator[tuple[str, int | None]],
+    pages: Iterable[tuple[str, int | None]],
     recognizer: "Recognizer",
     finder: "LineFinder",
     *,
     kind: "Kind | None",
     size: int,
+    cores: int | None = None,
 ) -> Iterator[list[Sheet]]:
-    """Open pages of files, some together, on all cores; they are to be read before the next are opened.
+    """Open pages of files, some together; they are to be read before the next are opened.
 
     Both at once would be no faster, and take twice the memory. size: lines of as many as are together, about.
+    cores: None: all.
     """
     import torch
 
-    count = FIRST
+    count, pages = FIRST, iter(pages)
     # Each by one thread of torch: they are as many as there are cores.
-    with ThreadPoolExecutor(usable_cores(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
+    with ThreadPoolExecutor(cores or usable_cores(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
 
         def opened(page: tuple[str, int | None]) -> Sheet:
             return open_sheet(*page, recognizer, finder, kind)
@@ -139,7 +142,9 @@ def open_sheet(
         elif Path(path).is_dir():
             raise TextrecError(f"no picture in this folder; known are {', '.join(sorted(SUFFIXES))}")
         else:
-            picture = next(open_pictures(on_disk(path), start=number or 1))
+            picture = next(open_pictures(on_disk(path), start=number or 1), None)
+            if picture is None:
+                raise TextrecError(f"has no page {number} any more")
             sheet.way, sheet.whole = recognizer.look(picture.image, finder, kind)
     except TextrecError as error:
         sheet.error = str(error).replace(on_disk(path), path).removeprefix(f"{path}: ")
@@ -149,6 +154,37 @@ def open_sheet(
         sheet.error = unforeseen(error)
     sheet.seconds = time.perf_counter() - start
     return sheet
+
+
+def read_sheets(recognizer: "Recognizer", sheets: list[Sheet], *, batch_size: int, greedy: bool) -> None:
+    """Read all crops, those of like size together; where that fails each alone, so that one's trouble is its own."""
+    start = time.perf_counter()
+    crops = [crop for sheet in sheets for crop in sheet.crops]
+
+    def alone(crop: "Crop") -> "Reading | str":
+        try:
+            return recognizer.read_prepared([crop], batch_size=1, greedy=greedy)[0]
+        except Exception as error:
+            return unforeseen(error)
+
+    try:
+        readings: list[Reading | str] = [*recognizer.read_prepared(crops, batch_size=batch_size, greedy=greedy)]
+    except Exception as error:
+        if out_of_memory(error) and batch_size > 1:
+            remedy = "reading one at a time, a smaller one is faster"
+            tell(f"warning: not enough memory for --batch-size {batch_size}; {remedy}")
+        readings = [alone(crop) for crop in crops]
+    share = (time.perf_counter() - start) / max(len(crops), 1)
+    found = iter(readings)
+    for sheet in sheets:
+        sheet.seconds += share * len(sheet.crops)
+        sheet.take(found)
+
+
+def tell(message: str) -> None:
+    """Say something on standard error, on one line whatever a file is called."""
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message)
+    tqdm.write(shown, file=sys.stderr)
 
 
 def unforeseen(error: Exception) -> str:
@@ -280,5 +316,5 @@ def writing(target: Path, *, of: str) -> Iterator[None]:
         if isinstance(error, OSError):
             error.filename = None  # a temporary file's
         reason = describe(error) if isinstance(error, OSError) else unforeseen(error)
-        reason = str(error) if isinstance(error, TextrecError) else reason
+        reason = str(error).removeprefix(f"{of}: ") if isinstance(error, TextrecError) else reason
         raise TextrecError(f"{of}: not written to {target}: {reason}") from None

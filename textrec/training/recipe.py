@@ -49,6 +49,7 @@ class TrainParams(Params):
     data: Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]  # a dataset of data/processed, or a mixture of `mix`
     init: str  # a model whose weights to begin with, where names and shapes match; NOTHING: random ones
     ckpt_path: str  # checkpoints/*/finished.ckpt of a run to continue for more epochs; NOTHING: none
+    launcher: str  # what starts it: python, or torchrun or srun for several nodes; see docs/scale.md
     seed: NonNegativeInt
     batch_size: PositiveInt
     recombine: Share  # of the training samples are made anew each epoch, from words of several

@@ -22,6 +22,7 @@ from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.utilities import rank_zero_only
+from torch import distributed
 from torch.utils.data import DataLoader
 
 from textrec.base.params import not_a_parameter
@@ -48,7 +49,7 @@ def run_folder(params: TrainParams, config: ModelConfig, data: str | Path) -> Pa
 
     Raises TextrecError where `train.init` or `train.ckpt_path` name no file.
     """
-    tracking = {"wandb", "watch_gradients", "device_stats"}  # leaves the result as it is
+    tracking = {"launcher", "wandb", "watch_gradients", "device_stats"}  # leaves the result as it is
     described = json.dumps([config.model_dump(), params.model_dump(exclude=tracking)], default=str)
     for parameter, path in (("init", params.init), ("ckpt_path", params.ckpt_path)):
         if not Path(path).is_file():
@@ -88,7 +89,7 @@ def fit(
         raise TextrecError(f"train.batch_size is {params.batch_size}; {trainer.world_size} devices need 2 samples each")
     path, steps = latest(folder, best) or (_finished(params, training, trainer), 0)
     if path:
-        trainer.print(f"going on from {path}")
+        rank_zero_only(print)(f"going on from {path}")  # trainer.print does so on each node
     with _explained(training), named(folder):
         _tidy(live, params, steps)
         trainer.loggers = loggers(params, live)
@@ -180,6 +181,9 @@ def _explained(training: Training) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, MemoryError) as error:
+        if isinstance(error, distributed.DistError) or "gloo" in str(error):
+            remedy = "run the same command again on all nodes to go on from the last epoch"
+            raise TextrecError(f"another process of this training is lost; {remedy}") from None
         if not isinstance(error, torch.OutOfMemoryError | MemoryError) and "allocate memory" not in str(error):
             raise
         count, _, height, width = training.batch_shape
