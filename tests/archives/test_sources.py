@@ -38,6 +38,7 @@ def parameters(**changes) -> DataParams:
         "ground_truth": [],
         "fonts": None,
         "corpus": [],
+        "workers": "local",
         "max_unpacked_gib": 1.0,
         "max_member_mib": 1.0,
     }

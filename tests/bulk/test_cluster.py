@@ -112,12 +112,12 @@ def test_what_dies_loses_nothing(cluster: Any, model: Path, pictures: Path, tmp_
     out = tmp_path / "out"
     command = [pictures, "--out", out, "--model", model, "--unit", 1, "--cluster", cluster.address]
     with started(*command) as process:
-        wait_for(lambda: len(tables(out)) > 0)
+        wait_for(lambda: len(tables(out)) > 0 or process.poll() is not None)
         if victim == "node":
             cluster.remove_node(next(iter(cluster.worker_nodes)), allow_graceful=False)
-            process.wait(PATIENCE)
+            _, err = process.communicate(timeout=PATIENCE)
             cluster.add_node(num_cpus=1, **NODE)
-            assert process.returncode == 0
+            assert process.returncode == 0, err
         else:
             process.send_signal(signal.SIGKILL)
             process.wait()

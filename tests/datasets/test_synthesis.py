@@ -178,7 +178,7 @@ def project(tmp_path, monkeypatch):
     write_forms(tmp_path / "data/interim/iam.jsonl", forms)
     paragraphs_file(tmp_path / "data/processed/iam_paragraphs.h5", "the archive", ["one", "two"])
     (tmp_path / "params.yaml").write_text(
-        f"{CHARSET_YAML}crop: {{line_height: 28}}\n"
+        f"{CHARSET_YAML}crop: {{line_height: 28}}\ndata: {{workers: local}}\n"
         "synth_paragraphs: {count: 12, min_lines: 1, max_lines: 4, seed: 1}\n"
     )
     monkeypatch.chdir(tmp_path)

@@ -118,8 +118,8 @@ def _same_versions(ray: Any, asked: str) -> None:
     for node, answer in answers.items():
         try:
             there = ray.get(answer, timeout=PATIENCE)
-        except Exception as error:
-            raise TextrecError(f"{asked}: node {node} does not answer ({type(error).__name__})") from None
+        except ray.exceptions.RayError:  # it is dying, or too busy, which Ray copes with
+            continue
         for name, mine, its in zip(("textrec", "Python"), here, there, strict=True):
             if mine != its:
                 raise TextrecError(f"{asked}: node {node} has {name} {its}, here is {mine}; have the same on all")

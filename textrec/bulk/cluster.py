@@ -42,7 +42,9 @@ class Cluster:
         self._how = replace(how, device="cuda" if self._gpu else "cpu")
         self._files = [self._ray.put(path.read_bytes()) for path in (model, finder)]
         here = NodeAffinitySchedulingStrategy(self._ray.get_runtime_context().get_node_id(), soft=True)
-        self._tries = self._ray.remote(_Tries).options(num_cpus=0, scheduling_strategy=here).remote()
+        # Where its node dies, too, it is begun anew; what it had counted is then tried more often.
+        lasting = {"max_restarts": -1, "max_task_retries": -1}
+        self._tries = self._ray.remote(_Tries).options(num_cpus=0, scheduling_strategy=here, **lasting).remote()
 
     def read(self, tasks: Iterable[Task]) -> Iterator[tuple[Task, pa.Table | str]]:
         """See `job.Runner`."""
