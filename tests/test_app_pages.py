@@ -124,6 +124,12 @@ def draw(editor: playwright.Page, begin: tuple[float, float], end: tuple[float, 
         move()
 
 
+def wait_for_reading(editor: playwright.Page) -> None:
+    """Wait until a line that was drawn is read, whether or not text was found."""
+    shown = editor.locator("#editor .said")
+    shown.get_by_text("Read again.").or_(shown.get_by_text("No text was found")).wait_for()
+
+
 def cut_as_read(editor: playwright.Page) -> bool:
     """Wait for a cut of the size of what is read of the selected line; whether it is just that."""
     read = cut_line(np.asarray(page(WORDS)[0]), polygon(editor), polygon(editor, "polyline")).pixels
@@ -249,9 +255,7 @@ def test_a_page_is_corrected_by_hand_on_a_phone(editor: playwright.Page) -> None
 
     before = texts(editor)
     draw(editor, (0.2, 0.9), (0.8, 0.9))
-    editor.locator("#editor .said").get_by_text("Read again.").or_(
-        editor.locator("#editor .said").get_by_text("No text was found")
-    ).wait_for()
+    wait_for_reading(editor)
     assert texts(editor)[:4] == before
     assert np.ptp(polygon(editor)[:, 0]) == pytest.approx(0.6 * page(WORDS)[0].width, rel=0.05)
     editor.get_by_role("button", name="Change its outline").click()
@@ -272,6 +276,7 @@ def test_a_page_is_corrected_by_hand_on_a_phone(editor: playwright.Page) -> None
 def test_a_line_is_shown_straightened_as_it_is_read(editor: playwright.Page) -> None:
     assert cut_as_read(editor)
     draw(editor, (0.2, 0.3), (0.8, 0.6))
+    wait_for_reading(editor)  # which is a change, too: one that came later would be what is undone
     assert cut_as_read(editor)
     height = np.ptp(polygon(editor)[:, 1])
     assert editor.locator("#editor .cut").evaluate("it => it.naturalHeight") < height / 2

@@ -9,6 +9,7 @@ import os
 import re
 import shlex
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -229,6 +230,22 @@ def test_each_command_runs_as_it_stands(
             typed("bash", "-c", DRIVE_LINK.sub(folder, command))
         if command == "dvc queue start":
             assert typed.dvc("queue", "status").count("Success") == 2
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_parameters_of_commands_for_several_machines_can_be_set(
+    document: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("params.yaml", "dvc.yaml"):
+        shutil.copy(ROOT / name, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    typed = [line for block in blocks(document, "bash") for line in block.splitlines()]
+    script = ["dvc() { printf '%s\\n' \"$@\" ''; }", *(line for line in typed if re.match(r"\w+=|dvc exp run ", line))]
+    calls = subprocess.run(["bash", "-c", "\n".join(script)], capture_output=True, text=True, check=True).stdout
+    for words in map(str.splitlines, calls.split("\n\n")):
+        if words:
+            shutil.copy(ROOT / "params.yaml", tmp_path)
+            set_parameters(words[2:])
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)

@@ -17,9 +17,9 @@ from tqdm import tqdm
 from textrec.archives.fetch import digest
 from textrec.base.runtime import TextrecError, fail, run, usable_cores
 from textrec.reading.files import pages_of, paths, targets
-from textrec.reading.memory import bound_memory, give_back
+from textrec.reading.memory import bound_memory
 from textrec.reading.outputs import FILES, STREAMS, Files, draw
-from textrec.reading.sheets import WINDOW, Sheet, open_sheets, outcome, read_sheets, tell, write_xml, writing
+from textrec.reading.sheets import Sheet, outcome, read_files, tell, write_xml, writing
 
 if TYPE_CHECKING:  # torch takes seconds to import, in which a wrong option or Ctrl-C is to be answered
     from textrec.bulk.job import Runner
@@ -64,8 +64,8 @@ def read_images(args: argparse.Namespace) -> int:
                     else:
                         yield page
 
-        for sheets in open_sheets(to_do(), recognizer, finder, kind=args.kind, size=WINDOW * args.batch_size):
-            read_sheets(recognizer, sheets, batch_size=args.batch_size, greedy=args.greedy)
+        options = {"kind": args.kind, "batch_size": args.batch_size, "greedy": args.greedy}
+        for sheets in read_files(to_do(), recognizer, finder, **options):
             for sheet in sheets:
                 _count(sheet, args.min_confidence, counts)
                 target = places[sheet.path].with_name(Path(sheet.path).name) if args.to else None
@@ -76,7 +76,6 @@ def read_images(args: argparse.Namespace) -> int:
                 if sheet.path in drawn:
                     _written(counts, partial(draw, sheet, drawn[sheet.path]))
             sys.stdout.flush()
-            give_back()
         if files:
             _written(counts, files.close)
     empty = f", {counts['empty']} without text" if counts["empty"] else ""
@@ -235,21 +234,17 @@ def _parser() -> argparse.ArgumentParser:
     read = commands.add_parser("read", help="read pictures of handwriting", description=read_images.__doc__)
     read.add_argument("images", nargs="+", metavar="IMAGE", help="file, folder, pattern, PAGE or ALTO XML; -: a list")
     read.add_argument("--model", metavar="PATH", help=f"default: {USUAL}; with --runtime onnx {ONNX}")
-    kinds = read.add_mutually_exclusive_group()
-    kinds.add_argument("--lines", dest="kind", action="store_const", const="line", help="each picture is of one line")
-    kinds.add_argument("--page", dest="kind", action="store_const", const="page", help="or each is a page")
+    _add_how(read)
     read.add_argument("--out", choices=(*STREAMS, *FILES), default="jsonl", help="what to write; default: %(default)s")
     read.add_argument("--to", metavar="FOLDER", type=Path, help="for files; of XML default: over what was read")
     read.add_argument("--again", action="store_true", help="make files anew that are there already")
     read.add_argument("--draw", metavar="FOLDER", type=Path, help="for pictures of the lines that were found")
-    read.add_argument("--finder", metavar="PATH", help="of lines; default: the one that textrec brings along")
     read.add_argument("--only-empty", action="store_true", help="of XML, leave lines that have a text as they are")
     read.add_argument("--no-backup", action="store_true", help="of XML that is written over, keep no NAME.xml.bak")
     read.add_argument("--device", default="auto", help="cpu, cuda, cuda:1; default: a GPU where there is one")
     read.add_argument("--runtime", choices=("torch", "onnx"), default="torch", help="default: %(default)s")
     read.add_argument("--compile", action="store_true", help="torch.compile: slower to begin with, then faster")
     read.add_argument("--batch-size", type=_positive, default=32, metavar="N", help="default: %(default)s")
-    read.add_argument("--greedy", action="store_true", help="by the CTC head alone: faster, and a little worse")
     read.add_argument(
         "--min-confidence", type=_share, default=0.0, metavar="P", help="reject what is less sure, 0 to 1"
     )
@@ -258,11 +253,7 @@ def _parser() -> argparse.ArgumentParser:
     bulk.add_argument("sources", nargs="+", metavar="SOURCE", help="folder, file, pattern, .tar, list; path or address")
     bulk.add_argument("--out", required=True, metavar="FOLDER", help="for the tables")
     bulk.add_argument("--model", metavar="PATH", help=f"default: {USUAL}")
-    bulk.add_argument("--finder", metavar="PATH", help="of lines; default: the one that textrec brings along")
-    kinds = bulk.add_mutually_exclusive_group()
-    kinds.add_argument("--lines", dest="kind", action="store_const", const="line", help="each picture is of one line")
-    kinds.add_argument("--page", dest="kind", action="store_const", const="page", help="or each is a page")
-    bulk.add_argument("--greedy", action="store_true", help="by the CTC head alone: faster, and a little worse")
+    _add_how(bulk)
     bulk.add_argument(
         "--cluster", nargs="?", const="", metavar="ADDRESS", help="read on a Ray cluster; default: this machine's"
     )
@@ -274,6 +265,15 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--out", metavar="PATH", default=ONNX, help="default: %(default)s")
     export.set_defaults(run=export_model)
     return main
+
+
+def _add_how(command: argparse.ArgumentParser) -> None:
+    """How pictures are read, whatever becomes of their texts."""
+    kinds = command.add_mutually_exclusive_group()
+    kinds.add_argument("--lines", dest="kind", action="store_const", const="line", help="each picture is of one line")
+    kinds.add_argument("--page", dest="kind", action="store_const", const="page", help="or each is a page")
+    command.add_argument("--finder", metavar="PATH", help="of lines; default: the one that textrec brings along")
+    command.add_argument("--greedy", action="store_true", help="by the CTC head alone: faster, and a little worse")
 
 
 def _positive(text: str) -> int:

@@ -8,12 +8,12 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 import pytest
+from bulk_jobs import parts, rows, wait_for
 from networks import line_recognizer
 from repository import ROOT
 from text_images import WORDS, text_image
@@ -66,21 +66,6 @@ def bulk(*arguments: object) -> tuple[int, str]:
         return process.returncode, err
 
 
-def tables(folder: Path) -> list[Path]:
-    return sorted(folder.glob("*.parquet"))
-
-
-def rows(folder: Path) -> list[dict[str, Any]]:
-    return [row for path in tables(folder) for row in pq.read_table(path).to_pylist()]
-
-
-def wait_for(what: Callable[[], bool]) -> None:
-    end = time.monotonic() + PATIENCE
-    while not what():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
 def test_a_cluster_reads_what_one_machine_reads(cluster: Any, model: Path, pictures: Path, tmp_path: Path) -> None:
     (tmp_path / "pictures").symlink_to(pictures)
     sources = [tmp_path / "pictures", tmp_path / "bad.png"]
@@ -90,7 +75,7 @@ def test_a_cluster_reads_what_one_machine_reads(cluster: Any, model: Path, pictu
     assert bulk(*sources, "--out", alone, *options, "--workers", 1)[0] == 1
     code, err = bulk(*sources, "--out", together, *options, "--cluster", cluster.address)
     assert (code, err.splitlines()[-1]) == (1, f"{PICTURES} pages read, {PICTURES} lines, 1 could not be read")
-    assert [path.name for path in tables(together)] == [path.name for path in tables(alone)]
+    assert [path.name for path in parts(together)] == [path.name for path in parts(alone)]
     for one, other in zip(rows(alone), rows(together), strict=True):
         assert one.pop("confidence") == pytest.approx(other.pop("confidence"), abs=1e-4)
         assert one.pop("characters") == pytest.approx(other.pop("characters"), abs=1e-4)
@@ -112,7 +97,7 @@ def test_what_dies_loses_nothing(cluster: Any, model: Path, pictures: Path, tmp_
     out = tmp_path / "out"
     command = [pictures, "--out", out, "--model", model, "--unit", 1, "--cluster", cluster.address]
     with started(*command) as process:
-        wait_for(lambda: len(tables(out)) > 0 or process.poll() is not None)
+        wait_for(lambda: len(parts(out)) > 0 or process.poll() is not None)
         if victim == "node":
             cluster.remove_node(next(iter(cluster.worker_nodes)), allow_graceful=False)
             _, err = process.communicate(timeout=PATIENCE)
@@ -121,7 +106,7 @@ def test_what_dies_loses_nothing(cluster: Any, model: Path, pictures: Path, tmp_
         else:
             process.send_signal(signal.SIGKILL)
             process.wait()
-            before = {path: path.stat().st_mtime_ns for path in tables(out)}
+            before = {path: path.stat().st_mtime_ns for path in parts(out)}
             assert len(before) < PICTURES
             assert bulk(*command)[0] == 0
             assert all(path.stat().st_mtime_ns == at for path, at in before.items())

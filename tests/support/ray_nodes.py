@@ -14,6 +14,7 @@ SUPPORT = ROOT / "tests/support"
 ENVIRONMENT = {
     "PYTHONPATH": os.pathsep.join(map(str, (ROOT, SUPPORT / "fatal", SUPPORT))),
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+    "RAY_worker_niceness": "0",  # else other tests, which run beside these, would have all time
 }
 NODE: dict[str, Any] = {"object_store_memory": 100 << 20, "include_dashboard": False}
 

@@ -2,15 +2,14 @@
 
 import logging
 import os
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
+from functools import partial
 from typing import Any, TypeVar
 
 from pydantic import ConfigDict
 
 from textrec.base.params import Params
-from textrec.base.runtime import Place, TextrecError
+from textrec.base.runtime import Place, TextrecError, in_order
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -63,16 +62,11 @@ def map_on_cluster(function: Callable[[Item], Result], items: Iterable[Item], *,
     """
     ray = connect(None, asked=asked)
     try:
-        call, held, items = ray.remote(_call), ray.put(function), iter(items)
+        begin = partial(ray.remote(_call).remote, ray.put(function))
         ahead = AHEAD * max(1, int(ray.cluster_resources().get("CPU", 1)))
-        begun = deque(call.remote(held, item) for item in islice(items, ahead))
-        while begun:
-            try:
-                result = ray.get(begun.popleft())
-            except ray.exceptions.RayTaskError as error:
-                raise error.cause from None
-            begun.extend(call.remote(held, item) for item in islice(items, 1))
-            yield result
+        yield from in_order(begin, ray.get, items, ahead=ahead)
+    except ray.exceptions.RayTaskError as error:
+        raise error.cause from None
     finally:
         ray.shutdown()
 

@@ -10,8 +10,9 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, NoReturn, TypeVar
@@ -19,6 +20,7 @@ from typing import Any, Literal, NoReturn, TypeVar
 from tqdm import tqdm
 
 Item = TypeVar("Item")
+Begun = TypeVar("Begun")
 Result = TypeVar("Result")
 Place = Literal["local", "ray"]
 SIGNALS = {signal.SIGINT, signal.SIGTERM}
@@ -175,7 +177,8 @@ def parallel_map(
     try:
         with signals_waiting():
             pool.submit(int)  # which starts the workers
-        yield from tqdm(_in_order(pool, function, items, ahead=AHEAD * workers), **progress)
+        begin = partial(pool.submit, function)
+        yield from tqdm(in_order(begin, Future.result, items, ahead=AHEAD * workers), **progress)
     except BrokenProcessPool:
         raise TextrecError(
             f"{Path(sys.argv[0]).stem}: a worker process was killed, as the system does where memory runs out; "
@@ -200,15 +203,18 @@ def signals_waiting() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _in_order(
-    pool: Executor, function: Callable[[Item], Result], items: Iterable[Item], *, ahead: int
+def in_order(
+    begin: Callable[[Item], Begun], finish: Callable[[Begun], Result], items: Iterable[Item], *, ahead: int
 ) -> Iterator[Result]:
-    """Results in order, of which no more than `ahead` are in the making, so that memory holds no more of them."""
+    """Results in order, of which no more than `ahead` are in the making, so that memory holds no more of them.
+
+    begin: has an item's result made elsewhere; finish: waits for it.
+    """
     items = iter(items)
-    futures = deque(pool.submit(function, item) for item in islice(items, ahead))
-    while futures:
-        result = futures.popleft().result()
-        futures.extend(pool.submit(function, item) for item in islice(items, 1))
+    begun = deque(map(begin, islice(items, ahead)))
+    while begun:
+        result = finish(begun.popleft())
+        begun.extend(map(begin, islice(items, 1)))
         yield result
 
 

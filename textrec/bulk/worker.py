@@ -4,22 +4,21 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pyarrow as pa
 import torch
 
-from textrec.base.runtime import TextrecError
+from textrec.base.runtime import TextrecError, in_order
 from textrec.bulk.fetching import fetch_item, lies_here
 from textrec.bulk.listing import Item
 from textrec.bulk.rows import row_of_error, rows_of, table_of
 from textrec.network.finder import LineFinder
 from textrec.pages.pictures import count_pages
-from textrec.reading.memory import bound_memory, give_back
+from textrec.reading.memory import bound_memory
 from textrec.reading.recognizer import Kind, Recognizer
-from textrec.reading.sheets import WINDOW, Sheet, open_sheets, read_sheets
+from textrec.reading.sheets import Sheet, read_files
 
 AT_ONCE = 8  # files that are fetched before their turn
 
@@ -52,13 +51,12 @@ class Reader:
         with TemporaryDirectory(prefix="textrec-bulk-") as folder:
             fetched = _fetched(items, Path(folder))
             pages = _Pages(fetched)
-            how, options = self._how, {"kind": self._how.kind, "size": WINDOW * self._how.batch_size}
-            for sheets in open_sheets(pages, self._recognizer, self._finder, cores=self._cores, **options):
-                read_sheets(self._recognizer, sheets, batch_size=how.batch_size, greedy=how.greedy)
+            how = self._how
+            options = {"kind": how.kind, "batch_size": how.batch_size, "greedy": how.greedy, "cores": self._cores}
+            for sheets in read_files(pages, self._recognizer, self._finder, **options):
                 for sheet in sheets:
                     item = pages.done(sheet)
                     rows[item, sheet.number] = rows_of(item, sheet, how.model)
-                give_back()
         rows |= {(item, None): [row_of_error(item, error, how.model)] for item, error in pages.lost.items()}
         places = {item: place for place, item in enumerate(items)}
         order = sorted(rows, key=lambda key: (places[key[0]], key[1] or 0))
@@ -66,7 +64,7 @@ class Reader:
 
 
 class _Pages:
-    """The pages of items as `open_sheets` takes them, as their files come, each of which goes once it is read.
+    """The pages of items as `read_files` takes them, as their files come, each of which goes once it is read.
 
     lost: why an item's file could not be had.
     """
@@ -105,12 +103,11 @@ def _fetched(items: Sequence[Item], folder: Path) -> Iterator[tuple[Item, Path |
         def start(item: Item) -> tuple[Item, Future[Path]]:
             return item, pool.submit(fetch_item, item, folder)
 
-        todo = iter(items)
-        begun = [start(item) for item in islice(todo, AT_ONCE)]
-        while begun:
-            item, future = begun.pop(0)
-            begun.extend(start(item) for item in islice(todo, 1))
+        def finish(begun: tuple[Item, Future[Path]]) -> tuple[Item, Path | TextrecError]:
+            item, future = begun
             try:
-                yield item, future.result()
+                return item, future.result()
             except TextrecError as error:
-                yield item, error
+                return item, error
+
+        yield from in_order(start, finish, items, ahead=AT_ONCE)

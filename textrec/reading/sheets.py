@@ -25,6 +25,7 @@ from textrec.pages.pictures import SUFFIXES, open_pictures
 from textrec.pages.ribbons import covered
 from textrec.pages.xml_edit import Element
 from textrec.reading.files import is_picture, on_disk
+from textrec.reading.memory import give_back
 from textrec.reading.page_reading import LineReading, PageReading
 
 if TYPE_CHECKING:  # torch takes seconds to import, in which a wrong option or Ctrl-C is to be answered
@@ -97,23 +98,24 @@ def outcome(line: LineReading, least: float) -> Outcome:
     return "read" if line.confidence >= least else "rejected"
 
 
-def open_sheets(
+def read_files(
     pages: Iterable[tuple[str, int | None]],
     recognizer: "Recognizer",
     finder: "LineFinder",
     *,
     kind: "Kind | None",
-    size: int,
+    batch_size: int,
+    greedy: bool,
     cores: int | None = None,
 ) -> Iterator[list[Sheet]]:
-    """Open pages of files, some together; they are to be read before the next are opened.
+    """Read pages of files, some together, in their order; what memory they took goes back once the next are asked for.
 
-    Both at once would be no faster, and take twice the memory. size: lines of as many as are together, about.
-    cores: None: all.
+    Some are read before the next are opened: both at once would be no faster, and take twice the memory. cores: that
+    open them; None: all.
     """
     import torch
 
-    count, pages = FIRST, iter(pages)
+    count, size, pages = FIRST, WINDOW * batch_size, iter(pages)
     # Each by one thread of torch: they are as many as there are cores.
     with ThreadPoolExecutor(cores or usable_cores(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
 
@@ -124,7 +126,9 @@ def open_sheets(
             sheets = list(pool.map(opened, some))
             crops = sum(len(sheet.crops) for sheet in sheets)
             count = max(FIRST, min(GROWTH * count, MOST, size * len(sheets) // max(crops, 1)))
+            _read(recognizer, sheets, batch_size=batch_size, greedy=greedy)
             yield sheets
+            give_back()
 
 
 def open_sheet(
@@ -156,7 +160,7 @@ def open_sheet(
     return sheet
 
 
-def read_sheets(recognizer: "Recognizer", sheets: list[Sheet], *, batch_size: int, greedy: bool) -> None:
+def _read(recognizer: "Recognizer", sheets: list[Sheet], *, batch_size: int, greedy: bool) -> None:
     """Read all crops, those of like size together; where that fails each alone, so that one's trouble is its own."""
     start = time.perf_counter()
     crops = [crop for sheet in sheets for crop in sheet.crops]
