@@ -24,7 +24,7 @@ def is_printed(crop: np.ndarray) -> bool:
     if len(tops) < FEW:
         return False
     on_line = _in_peaks(bottoms, 1) * _in_peaks(bottoms - tops, 2) * _in_peaks(tops, 2)
-    return on_line > SURE
+    return bool(on_line > SURE)
 
 
 def _in_peaks(values: np.ndarray, peaks: int) -> float:
