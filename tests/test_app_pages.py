@@ -6,6 +6,7 @@ import io
 import json
 import math
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -125,9 +126,8 @@ def draw(editor: playwright.Page, begin: tuple[float, float], end: tuple[float, 
 
 
 def wait_for_reading(editor: playwright.Page) -> None:
-    """Wait until a line that was drawn is read, whether or not text was found."""
-    shown = editor.locator("#editor .said")
-    shown.get_by_text("Read again.").or_(shown.get_by_text("No text was found")).wait_for()
+    """Wait until a line that was drawn is read, whatever became of what was found."""
+    editor.locator("#editor .said").get_by_text(re.compile("Read again|No text was found|stays as it is")).wait_for()
 
 
 def cut_as_read(editor: playwright.Page) -> bool:
@@ -287,6 +287,14 @@ def test_a_line_is_shown_straightened_as_it_is_read(editor: playwright.Page) -> 
     editor.keyboard.press("Control+z")
     assert np.ptp(polygon(editor)[:, 1]) == height
     assert cut_as_read(editor)
+
+
+@wide
+def test_what_is_written_while_a_line_is_read_stays(editor: playwright.Page) -> None:
+    draw(editor, (0.2, 0.3), (0.8, 0.3))
+    editor.keyboard.type("mine")
+    wait_for_reading(editor)
+    assert any("mine" in text for text in texts(editor))
 
 
 @wide

@@ -151,8 +151,10 @@ def read_bulk(args: argparse.Namespace) -> int:
         return Processes(model, finder, how, workers=workers, cores=cores, scratch=job.scratch)
 
     with job.open(args.sources, args.unit) as left:
-        if left:
-            tell(f"note: {left:,} files are left, as they are no pictures by their names")
+        for source in left.sources:
+            tell(f"note: {source}: no picture there")
+        if left.files:
+            tell(f"note: {left.files:,} files are left, as they are no pictures by their names")
         with runner() as running:
             counts = job.run(running)
     empty = f", {counts['empty']:,} without text" if counts["empty"] else ""

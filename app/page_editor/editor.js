@@ -66,7 +66,7 @@ function answered(message) {
   }
   say(message.said);
   if (message.kind === "file") download(message);
-  if (message.kind === "line") takeReading(message);
+  if (message.kind === "line") takeReading(question.some[0], message);
 }
 
 // To the page that waits.
@@ -91,8 +91,11 @@ function download({ name, content }) {
   setTimeout(() => URL.revokeObjectURL(link.href), DOWNLOADED);
 }
 
-function takeReading({ id, text, confidence, characters }) {
-  change(lines.map((line) => (line.id === id ? { ...line, text, confidence, characters, problem: null } : line)));
+function takeReading(asked, { id, text, confidence, characters }) {
+  const line = lines.find((one) => one.id === id);
+  if (!line) return; // it was deleted meanwhile
+  if (line.text !== asked.text) return say("Its text was changed meanwhile, and stays as it is.");
+  change(lines.map((one) => (one === line ? { ...line, text, confidence, characters, problem: null } : one)));
   show();
 }
 

@@ -22,6 +22,7 @@ from text_images import WORDS
 
 from textrec.base.runtime import TextrecError, describe
 from textrec.bulk.job import Job, Task
+from textrec.bulk.listing import Left
 from textrec.bulk.rows import ROWS
 from textrec.reading.recognizer import Recognizer
 
@@ -205,7 +206,7 @@ def test_two_jobs_do_not_write_to_one_folder(models: Models, scans: Path, tmp_pa
     told = "another job is writing there; wait for it, or name another folder"
     assert str(raised.value) == f"{out}: {told}"
     with Job(out, models.how).open([str(scans)], 2) as left:
-        assert left == 0
+        assert left == Left()
 
 
 def test_a_folder_of_other_tables_is_left_alone(models: Models, scans: Path, tmp_path: Path) -> None:
@@ -261,14 +262,17 @@ def test_the_command_tells_and_counts(
 ) -> None:
     monkeypatch.setattr("textrec.bulk.local.Processes", lambda *_, **__: contextlib.nullcontext(here))
     (scans / "notes.txt").write_text("no picture")
-    command = ("bulk", scans, "--out", "out", "--model", models.model, "--page", "--unit", 2)
+    bare = scans.with_name("bare")
+    bare.mkdir()
+    command = ("bulk", scans, bare, "--out", "out", "--model", models.model, "--page", "--unit", 2)
     code, out, err = run(*command)
     lines = [
+        f"note: {bare}: no picture there",
         "note: 1 files are left, as they are no pictures by their names",
         "5 pages read, 9 lines, 0 could not be read",
     ]
     assert (code, out, err.splitlines()) == (0, "", lines)
-    assert run(*command)[::2] == (0, f"{lines[1]}\n")
+    assert run(*command)[::2] == (0, f"{lines[-1]}\n")
     (scans / "bad.png").touch()
     Image.new("L", (300, 200), 255).save(scans / "blank.png")
     code, _, err = run("bulk", scans, "--out", "more", "--model", models.model, "--page")

@@ -13,14 +13,14 @@ from site_server import Site
 
 from textrec.base.runtime import TextrecError
 from textrec.bulk import listing
-from textrec.bulk.listing import Item, Plan, shown, write_plan
+from textrec.bulk.listing import Item, Left, Plan, shown, write_plan
 
 DOT = io.BytesIO()
 Image.new("L", (4, 4), 255).save(DOT, "PNG")
 
 
-def listed(tmp_path: Path, *sources: object, size: int = 100) -> tuple[list[list[Item]], int]:
-    """The units of some sources, and how many files are left."""
+def listed(tmp_path: Path, *sources: object, size: int = 100) -> tuple[list[list[Item]], Left]:
+    """The units of some sources, and what is left."""
     left = write_plan(tmp_path / "plan", [str(source) for source in sources], size)
     plan = Plan(tmp_path / "plan")
     units = [plan.items(unit) for unit in range(len(plan.sizes))]
@@ -57,7 +57,7 @@ def test_a_folder_with_all_below_it(scans: Path, tmp_path: Path) -> None:
     units, left = listed(tmp_path, scans, size=3)
     found = [[os.path.relpath(item.url, scans) for item in unit] for unit in units]
     assert found == [["a.JPG", "b.png", "sub/c.webp"], ["sub/deep/d.png"]]
-    assert left == 2
+    assert left == Left(2, [])
 
 
 def test_files_patterns_and_what_is_named_twice(scans: Path, tmp_path: Path) -> None:
@@ -83,6 +83,17 @@ def test_names_that_mean_something_elsewhere(tmp_path: Path) -> None:
         assert names(tmp_path, tmp_path / "odd" / name) == [f"odd/{name}"]
 
 
+def test_a_source_without_a_picture_among_others_is_told(scans: Path, tmp_path: Path) -> None:
+    write_tar(tmp_path / "bare.tar", ["1.json"])
+    (tmp_path / "bare").mkdir()
+    (tmp_path / "list.txt").write_text(f"{tmp_path}/bare\n{scans}/b.png\n")
+    (tmp_path / "bare.txt").touch()
+    sources = [tmp_path / name for name in ("bare.tar", "list.txt", "gone*.png", "bare.txt")]
+    units, left = listed(tmp_path, *sources)
+    assert [item.url for item in units[0]] == [str(scans / "b.png")]
+    assert left == Left(1, [str(tmp_path / name) for name in ("bare.tar", "bare", "gone*.png", "bare.txt")])
+
+
 @pytest.mark.usefixtures("scans")
 def test_a_list_names_pictures_folders_and_tar_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_tar(tmp_path / "shard.tar", ["in.png"])
@@ -106,7 +117,7 @@ def test_a_list_of_addresses_is_not_asked_for_one_by_one(tmp_path: Path) -> None
 def test_members_of_a_tar_file_are_known_by_where_they_lie(tmp_path: Path) -> None:
     path = write_tar(tmp_path / "shard.tar", ["1.json", "1.png", "2.json", "deep/2.PNG"])
     [items], left = listed(tmp_path, path)
-    assert ([item.member for item in items], left) == (["1.png", "deep/2.PNG"], 2)
+    assert ([item.member for item in items], left) == (["1.png", "deep/2.PNG"], Left(2, []))
     for item in items:
         assert item.start is not None
         assert path.read_bytes()[item.start :][: item.size] == DOT.getvalue()

@@ -62,7 +62,7 @@ def run_job(runner: Runner, how: How, out: Path, sources: Sequence[object], *, u
     """Run a job, or go on with it; its counts that are not 0."""
     job = Job(out, how)
     with job.open([str(source) for source in sources], unit) as left:
-        return {name: count for name, count in {**job.run(runner), "left": left}.items() if count}
+        return {name: count for name, count in {**job.run(runner), "left": left.files}.items() if count}
 
 
 def parts(out: Path) -> list[Path]:

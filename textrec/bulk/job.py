@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from textrec import __version__
 from textrec.base.runtime import TextrecError, atomic, read_json, write_json
-from textrec.bulk.listing import Item, Plan, shown, write_plan
+from textrec.bulk.listing import Item, Left, Plan, shown, write_plan
 from textrec.bulk.rows import count, row_of_error, table_of
 from textrec.bulk.worker import How
 
@@ -60,10 +60,10 @@ class Job:
         return self._state / "scratch"
 
     @contextlib.contextmanager
-    def open(self, sources: Sequence[str], size: int) -> Iterator[int]:
+    def open(self, sources: Sequence[str], size: int) -> Iterator[Left]:
         """Have it for this process alone, with the plan that it began with, or one made now.
 
-        Gives how many files that plan leaves, as they are no pictures. Raises TextrecError where another process has
+        Gives what that plan leaves. Raises TextrecError where another process has
         the job, and where it was begun with other sources, models or options.
         """
         self._state.mkdir(parents=True, exist_ok=True)
@@ -75,10 +75,10 @@ class Job:
                 raise TextrecError(f"{self._folder}: another job is writing there; {remedy}") from None
             yield self._begin(sources, size)
 
-    def _begin(self, sources: Sequence[str], size: int) -> int:
+    def _begin(self, sources: Sequence[str], size: int) -> Left:
         told = {"sources": [*map(shown, sources)], "unit": size, **asdict(self._how)}
         del told["batch_size"], told["device"]  # which change next to nothing
-        path, before, left = self._state / "plan.parquet", self._state / "job.json", 0
+        path, before, left = self._state / "plan.parquet", self._state / "job.json", Left()
         if before.exists():
             begun = read_json(before)
             for name, value in told.items():

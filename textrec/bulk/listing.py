@@ -155,13 +155,20 @@ class Plan:
         return [Item(**row | {name: _decoded(row[name]) for name in ("url", "member")}) for row in rows]
 
 
-def write_plan(path: Path, sources: Sequence[str], size: int) -> int:
-    """Write all items of `sources` to a file, in units of `size` pages each; how many files are left, as they are no
-    pictures by their names.
+class Left(NamedTuple):
+    """What is in no plan: how many files, as they are no pictures by their names, and which sources have no picture."""
 
-    Raises TextrecError where a source cannot be listed, or has no picture.
+    files: int = 0
+    sources: Sequence[str] = ()
+
+
+def write_plan(path: Path, sources: Sequence[str], size: int) -> Left:
+    """Write all items of `sources` to a file, in units of `size` pages each; what is left.
+
+    Raises TextrecError where a source cannot be listed, or none has a picture.
     """
     seen: set[bytes] = set()
+    empty: list[str] = []
     left = unit = 0
     room = size
     with pq.ParquetWriter(path, PLAN, compression="zstd") as file, contextlib.closing(_PageCounter()) as counter:
@@ -172,7 +179,7 @@ def write_plan(path: Path, sources: Sequence[str], size: int) -> int:
             file.write_table(pa.table([pa.array(values, field.type) for field, values in columns], schema=PLAN))
             rows.clear()
 
-        for item in _items_of(sources):
+        for item in _items_of(sources, empty):
             if item is None:
                 left += 1
                 continue
@@ -192,7 +199,7 @@ def write_plan(path: Path, sources: Sequence[str], size: int) -> int:
     if not seen:
         known = ", ".join(sorted(SUFFIXES))
         raise TextrecError(f"{', '.join(map(shown, sources))}: no picture there; known are {known}, and {TAR} of them")
-    return left
+    return Left(left, empty)
 
 
 def _encoded(name: str | None) -> bytes | None:
@@ -206,26 +213,41 @@ def _decoded(name: bytes | None) -> str | None:
 # ---- sources ----
 
 
-def _items_of(sources: Iterable[str]) -> Iterator[Item | None]:
-    """The pictures of all sources, with the lines of a list in its place; None for each file that is none."""
+def _items_of(sources: Iterable[str], empty: list[str]) -> Iterator[Item | None]:
+    """The pictures of all sources, with the lines of a list in its place; None for each file that is none.
+
+    To `empty` sources, and lines of lists, are added that have no picture.
+    """
     for source in sources:
-        if source == STDIN:
-            if sys.stdin is None:
-                raise TextrecError(f"{STDIN}: standard input is closed; give it a list of paths or addresses")
-            yield from _of_lines(sys.stdin.buffer)
-        elif _name(source).endswith(LIST):
-            with _listing(source):
-                files, path = filesystem(source)
-                with files.open(path, "rb") as file:
-                    yield from _of_lines(file)
-        else:
-            yield from _items(source)
+        listed = source == STDIN or _name(source).endswith(LIST)
+        yield from _seen(source, _of_list(source, empty) if listed else _items(source), empty)
 
 
-def _of_lines(lines: Iterable[bytes]) -> Iterator[Item | None]:
+def _seen(source: str, items: Iterable[Item | None], empty: list[str]) -> Iterator[Item | None]:
+    count = 0
+    for item in items:
+        count += item is not None
+        yield item
+    if not count:
+        empty.append(shown(source))
+
+
+def _of_list(source: str, empty: list[str]) -> Iterator[Item | None]:
+    if source == STDIN:
+        if sys.stdin is None:
+            raise TextrecError(f"{STDIN}: standard input is closed; give it a list of paths or addresses")
+        yield from _of_lines(sys.stdin.buffer, empty)
+    else:
+        with _listing(source):
+            files, path = filesystem(source)
+            with files.open(path, "rb") as file:
+                yield from _of_lines(file, empty)
+
+
+def _of_lines(lines: Iterable[bytes], empty: list[str]) -> Iterator[Item | None]:
     for line in lines:
-        if source := line.removeprefix(BOM_UTF8).strip():
-            yield from _items(source.decode("utf-8", "surrogateescape"))
+        if source := line.removeprefix(BOM_UTF8).strip().decode("utf-8", "surrogateescape"):
+            yield from _seen(source, _items(source), empty)
 
 
 def _items(source: str) -> Iterator[Item | None]:
