@@ -4,8 +4,9 @@ from textrec.base.charset import CharsetParams
 from textrec.base.params import load
 from textrec.base.records import SPLITS, read_records, training_texts
 from textrec.base.runtime import run
-from textrec.datasets.crops import CropParams, crop_forms, crop_lines
+from textrec.datasets.crops import crop_forms, crop_lines
 from textrec.datasets.samples import contact_sheet, known_samples, write_samples
+from textrec.pages.cutting import CropParams
 
 FORMS = "data/interim/iam.jsonl"
 OUTPUT = "data/processed/iam_lines.h5"

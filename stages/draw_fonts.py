@@ -5,12 +5,12 @@ from textrec.base.params import load
 from textrec.base.ray_cluster import Workers
 from textrec.base.records import read_records
 from textrec.base.runtime import run, write_json
-from textrec.datasets.crops import CropParams
 from textrec.datasets.drawing import DrawLines, write_lines
 from textrec.datasets.font_hands import DrawFonts, font_hands
 from textrec.datasets.fonts import read_fonts, split_fonts
 from textrec.datasets.samples import contact_sheet
 from textrec.datasets.texts import read_corpus
+from textrec.pages.cutting import CropParams
 
 CORPUS = "data/raw/corpus.txt"
 OUTPUT = "data/processed/font_lines.h5"

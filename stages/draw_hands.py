@@ -5,11 +5,11 @@ from textrec.base.params import load
 from textrec.base.ray_cluster import Workers
 from textrec.base.records import read_records
 from textrec.base.runtime import run, write_json
-from textrec.datasets.crops import CropParams
 from textrec.datasets.drawing import DrawLines, write_lines
 from textrec.datasets.pen_hands import DrawHands, pen_hands
 from textrec.datasets.samples import contact_sheet
 from textrec.datasets.texts import read_corpus
+from textrec.pages.cutting import CropParams
 
 CORPUS = "data/raw/corpus.txt"
 OUTPUT = "data/processed/drawn_lines.h5"

@@ -6,11 +6,11 @@ from textrec.base.charset import CharsetParams
 from textrec.base.params import load
 from textrec.base.records import SPLITS
 from textrec.base.runtime import run, write_json
-from textrec.datasets.crops import CropParams
 from textrec.datasets.ground_truth import ImportPages, find_pages, unpacked
 from textrec.datasets.samples import contact_sheet, write_samples
 from textrec.datasets.truth_lines import cut_lines, text_overlap, usable_lines
 from textrec.datasets.truth_report import Report
+from textrec.pages.cutting import CropParams
 
 OUTPUT = "data/processed/page_lines.h5"
 

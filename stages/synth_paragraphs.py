@@ -5,9 +5,9 @@ from textrec.base.params import load
 from textrec.base.ray_cluster import Workers
 from textrec.base.records import SPLITS, read_forms
 from textrec.base.runtime import run
-from textrec.datasets.crops import CropParams
 from textrec.datasets.samples import contact_sheet, known_samples, read_split, write_training_samples
 from textrec.datasets.synthesis import SynthParagraphs, stack_paragraphs
+from textrec.pages.cutting import CropParams
 
 REAL = "data/processed/iam_paragraphs.h5"
 OUTPUT = "data/processed/synth_paragraphs.h5"

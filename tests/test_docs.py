@@ -28,7 +28,6 @@ from xml_pages import PAGE_SOURCE
 from textrec.archives.sources import DataParams
 from textrec.base.charset import CharsetParams
 from textrec.base.params import load
-from textrec.datasets.crops import CropParams
 from textrec.datasets.drawing import DrawLines
 from textrec.datasets.emnist import ExtractEmnist
 from textrec.datasets.font_hands import DrawFonts
@@ -41,6 +40,7 @@ from textrec.datasets.synthesis import SynthParagraphs
 from textrec.datasets.typesetting import SynthLines
 from textrec.network.model import ModelConfig
 from textrec.network.trained import PredictParams
+from textrec.pages.cutting import CropParams
 from textrec.reports.health import InspectData
 from textrec.reports.metrics import EvaluateParams
 from textrec.training.finding import FinderParams

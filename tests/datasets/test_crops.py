@@ -86,8 +86,8 @@ def test_lines_that_overlap_get_no_padding_between_them():  # h04-082
 def test_lines_are_inverted_28_px_high_and_in_proportion(prepare):
     found = crops(prepare(pages(), scale=1, suffix="png"))
     assert list(found) == ["a01-000-00", "a01-000-01", "b01-000-00", "b01-000-01", "c01-000-00", "c01-000-01"]
-    image = found["a01-000-00"]  # three words of 100 x 50 from x = 100 on, 150 apart: 432 x 82 with padding
-    assert image.shape == (28, round(28 * 432 / 82))
+    image = found["a01-000-00"]  # three words of 100 x 50 from x = 100 on, 150 apart: 432 wide with padding
+    assert image.shape == (28, round(28 * 432 / (0.6 * 50 * 3.6)))  # six tenths of what has no tails are body
     assert image.dtype == np.uint8
     assert image[0].max() == 0
     assert image[14, image.shape[1] // 2] == 255 - 20

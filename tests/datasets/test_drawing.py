@@ -109,16 +109,17 @@ def block():
     return Writing(ink, [(10, 210), (250, 450)], 60)
 
 
-def test_a_crop_has_the_margins_of_real_ones_and_tells_where_words_are():
+def test_a_crop_has_letters_as_large_as_real_ones_and_tells_where_words_are():
     for seed in range(20):
         image, words = crop(block(), white(), height=28, rng=generator(seed))
         assert (image.dtype, image.shape[0]) == (np.uint8, 28)
         rows, columns = np.flatnonzero(image.max(axis=1) > 127), np.flatnonzero(image.max(axis=0) > 127)
-        assert 16 <= len(rows) <= 28
+        assert 10 <= len(rows) <= 14  # of a bar, six tenths are body
+        assert abs(rows[0] - (27 - rows[-1])) <= 1  # in the middle
         assert abs(columns[0] - words[0][0]) <= 1
         assert abs(columns[-1] + 1 - words[1][1]) <= 1
         assert 0 <= words[0][0] < words[0][1] < words[1][0] < words[1][1] <= image.shape[1]
-        assert image[:, words[0][1] + 1 : words[1][0] - 1].max() == 0
+        assert image[:, words[0][1] + 2 : words[1][0] - 2].max() == 0
         assert image.max() == 255
 
 

@@ -204,19 +204,19 @@ def middle(image):
 
 
 @pytest.mark.parametrize("height", [28, 40])
-def test_ink_fills_the_height_but_for_margins_and_keeps_its_proportion(height):
+def test_letters_stand_in_the_middle_as_large_as_any_and_keep_their_proportion(height):
     widths = []
     for seed in range(20):
         image = drawn(ZIGZAG, seed=seed, height=height)
         assert image.dtype == np.uint8
         assert image.shape[0] == height
         assert image[0].max() == image[-1].max() == image[:, 0].max() == image[:, -1].max() == 0
-        assert 0.04 * height < rows(image)[0] < 0.16 * height
-        assert 0.04 * height < height - 1 - rows(image)[-1] < 0.16 * height
+        assert 0.31 * height < rows(image)[0] < 0.37 * height  # it has no tails: all of it is body
+        assert 0.31 * height < height - 1 - rows(image)[-1] < 0.37 * height
         assert image.max() > 100
         widths.append(image.shape[1] / height)
-    # 29 * 40 wide and 60 high: of the height some three quarters are ink.
-    assert 29 * 40 / 60 * 0.7 < min(widths) < max(widths) < 29 * 40 / 60 * 1.15
+    # 29 * 40 wide and 60 high, the body of a line of 3.6 such heights; stretched, and with margins.
+    assert 29 * 40 / 60 / 3.6 < min(widths) < max(widths) < 29 * 40 / 60 / 3.6 * 1.25 + 0.3
     assert max(widths) > 1.1 * min(widths)
 
 
@@ -233,13 +233,13 @@ def test_a_slope_is_taken_out():
 
 def test_the_slope_of_a_short_word_is_its_shape():
     left, right = middle(drawn([(0, 0), (50, 30), (60, 0), (110, 60)]))
-    assert right > left + 2
+    assert right > left + 1
 
 
-def test_a_slip_of_the_pen_shrinks_the_text_no_further_than_a_tail_does():
-    tail, slip = drawn(ZIGZAG, [(500, 60), (500, 110)]), drawn(ZIGZAG, [(500, 60), (500, 4000)])
-    assert tail.shape == slip.shape
-    assert slip.shape[1] > 0.5 * drawn(ZIGZAG).shape[1]
+def test_a_slip_of_the_pen_does_not_shrink_the_text():
+    text = np.tile(ZIGZAG, (8, 1)) + np.repeat(np.arange(8)[:, None] * (1200, 0), len(ZIGZAG), axis=0)
+    slip = drawn(text, [(500, 60), (500, 4000)])
+    assert slip.shape[1] > 0.9 * drawn(text).shape[1]
     assert slip[-1].max() > 60  # cut off
 
 
@@ -256,7 +256,7 @@ def test_strokes_have_the_thickness_and_brightness_of_scans():
     """IAM: strokes 1 to 2.2 pixels thick, at their brightest 120 to 250 (1st and 99th percentile)."""
     images = [drawn([(0, 0), (0, 60), (600, 60)], seed=seed) for seed in range(40)]
     brightest = [image.max() for image in images]
-    thickness = [image[8:16].sum(axis=1).mean() / image[8:16].max() for image in images]  # of the upright part
+    thickness = [image[12:16].sum(axis=1).mean() / image[12:16].max() for image in images]  # of the upright part
     assert min(brightest) > 80
     assert max(brightest) > 200
     assert 0.8 < min(thickness) < 1.3 < max(thickness) < 2.2

@@ -6,7 +6,7 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 from text_images import text_image
 
-from textrec.pages.cutting import LONGEST, bands, cut_line
+from textrec.pages.cutting import LONGEST, bands, cut_line, resample, rows_of_line
 
 WIDE = text_image(["Jumping quickly, a wizard had boxed", "the lazy dogs of Peking; then he left"])
 TOP, BASE, BOTTOM = 20, 72, 92  # of its first line
@@ -132,3 +132,37 @@ def test_bands_are_as_high_as_the_distance_to_the_next_line() -> None:
     assert heights[:3] == pytest.approx([1.15 * 50] * 3, abs=1)
     assert heights[3] == pytest.approx(1.15 * 1.5 * 50, abs=1)  # beside a blank: as the others, about
     assert bands([np.zeros((2, 2)), np.array([(0, 50), (300, 50)], float)])[0] is None
+
+
+# ---- rows, and resampling ----
+
+
+def test_letters_are_as_large_whatever_reaches_above_and_below() -> None:
+    ink = np.zeros(200)
+    ink[80:120] = 50
+    plain, tails, bits = rows_of_line(ink), ink.copy(), ink.copy()
+    tails[40:160] += 1.5
+    bits[:3] += 12
+    for changed in (tails, bits):
+        top, bottom = rows_of_line(changed)
+        assert (bottom - top) == pytest.approx(plain[1] - plain[0], rel=0.1)
+        assert (bottom + top) == pytest.approx(plain[1] + plain[0], rel=0.1)
+    assert plain == pytest.approx((100 - 12 * 3.6, 100 + 12 * 3.6))
+
+
+def test_rows_of_dashes_do_not_cut_off_letters() -> None:
+    ink = np.full(100, 1.0)
+    ink[49:51] = 200
+    top, bottom = rows_of_line(ink)
+    assert top < 12
+    assert bottom > 88
+
+
+def test_rows_may_lie_outside_of_the_picture_which_is_paper_there() -> None:
+    image = Image.new("L", (40, 10), 250)
+    ImageDraw.Draw(image).rectangle((10, 0, 25, 9), fill=0)
+    pixels = resample(image, (0, -5, 40, 15), 20)
+    assert pixels.shape == (20, 40)
+    assert (pixels[6:14, 12:24] == 255).all()
+    assert (pixels[:4] == 5).all()
+    assert (pixels[-4:] == 5).all()

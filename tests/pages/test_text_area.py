@@ -6,16 +6,21 @@ from PIL import Image, ImageDraw, ImageOps
 from scipy import ndimage
 from text_images import HEIGHT, LINE, WORDS, likeness, line_crop, text_image
 
-from textrec.datasets.crops import resample
-from textrec.pages.cutting import Strip
+from textrec.pages.cutting import Strip, resample
 from textrec.pages.pictures import gray
-from textrec.pages.text_area import prepare, prepare_line
+from textrec.pages.text_area import line_rows, prepare, prepare_line
+
+
+def cut(line: Image.Image) -> np.ndarray:
+    """A line's crop, of its whole width, as the datasets' are."""
+    top, bottom = line_rows(line)
+    return resample(line, (0, top, line.width, bottom), HEIGHT)
 
 
 def test_a_clean_scan_is_cut_as_the_datasets_are() -> None:
     left, top, right, bottom = ImageOps.invert(LINE.point(lambda level: 255 if level > 200 else level)).getbbox()
     tight = LINE.crop((left - 9, top - 7, right + 9, bottom + 5))
-    assert np.array_equal(line_crop(tight), resample(tight, (0, 0, *tight.size), HEIGHT))
+    assert np.array_equal(line_crop(tight), cut(tight))
 
 
 def test_margins_go_and_dust_with_them() -> None:
@@ -207,7 +212,7 @@ def test_straight_strokes_of_short_texts_are_no_rules(text: str) -> None:
     ink = ImageOps.invert(page).point(lambda level: level if level > 30 else 0).getbbox()
     assert ink
     tight = page.crop((ink[0] - 4, ink[1] - 4, ink[2] + 4, ink[3] + 4))
-    assert likeness(line_crop(tight), resample(tight, (0, 0, *tight.size), HEIGHT)) > 0.95
+    assert likeness(line_crop(tight), cut(tight)) > 0.95
 
 
 def test_the_line_is_found_above_the_rule_that_its_baseline_is_drawn_on() -> None:
@@ -224,11 +229,5 @@ def test_few_tall_letters_at_the_edge_of_their_outline_stay() -> None:
     page = np.asarray(text_image(["man 1707 on"]))
     foot = 30 + 42
     tall = prepare_line(Strip(page[foot - 31 : foot + 16], 31.0), line_height=HEIGHT)
-    assert tall.pixels[:8].max() > 150
-    assert (
-        likeness(
-            tall.pixels,
-            resample(Image.fromarray(page[foot - 31 : foot + 2, 55:-55]), (0, 0, page.shape[1] - 110, 33), HEIGHT),
-        )
-        > 0.5
-    )
+    assert tall.pixels[:12].max() > 150
+    assert likeness(tall.pixels, cut(Image.fromarray(page[foot - 31 : foot + 2, 55:-55]))) > 0.5

@@ -45,7 +45,7 @@ SCHEMATA = {
         "OrderedGroup": ("(RegionRefIndexed )+", "id", ""),
         "RegionRefIndexed": ("", "index regionRef", ""),
         "TextRegion": ("Coords (TextLine )*(TextEquiv )*", "id", ""),
-        "TextLine": ("Coords (Baseline )?(TextEquiv )*", "id", "comments"),
+        "TextLine": ("Coords (Baseline )?(TextEquiv )*", "id", "comments production"),
         "Coords": ("", "points", ""),
         "Baseline": ("", "points", ""),
         "TextEquiv": ("Unicode ", "", "conf"),
@@ -192,6 +192,10 @@ def test_page_xml_says_what_was_not_read_and_what_regions_say() -> None:
     root = assert_valid("page", document("page", PAGES["plain"]))
     texts = [element[-1][0].text for element in root.iter() if local(element.tag) == "TextRegion"]
     assert texts == ["Jumping quickly,\na wizard", "had boxed"]
+    assert not [line for line in root.iter() if line.get("production")]
+    marked = PAGES["plain"].filled([{}, {"printed": True}, {}])
+    [print_] = [line for line in assert_valid("page", document("page", marked)).iter() if line.get("production")]
+    assert (print_.get("id"), print_.get("production")) == ("line-2", "printed")
 
 
 @pytest.mark.parametrize(("turned", "orientation", "rotation"), [(1, "-90", "270"), (2, "180", "180"), (3, "90", "90")])
@@ -282,6 +286,7 @@ def test_a_record_has_all_that_is_known() -> None:
         "text": NASTY,
         "confidence": 0.5,
         "characters": [],
+        "printed": False,
     }
     assert "page" not in record(page, "scan.png")
     assert record(PAGES["problem"], "scan.png")["lines"][0]["problem"] == PAGES["problem"].lines[0].problem

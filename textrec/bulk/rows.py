@@ -26,6 +26,7 @@ ROWS = pa.schema(
         ("text", pa.string()),
         ("confidence", pa.float32()),
         ("characters", pa.list_(pa.float32())),
+        ("printed", pa.bool_()),
         ("error", pa.string()),
         pa.field("model", pa.string(), nullable=False),
     ]
@@ -52,6 +53,7 @@ def rows_of(item: Item, sheet: Sheet, model: str) -> list[dict[str, Any]]:
             "text": None if line.problem else line.text,
             "confidence": None if line.problem else line.confidence,
             "characters": None if line.problem else line.characters,
+            "printed": None if line.problem else line.printed,
             "error": line.problem,
         }
         for number, (block, line) in enumerate(blocks, start=1)

@@ -5,28 +5,22 @@ a form give the same crops.
 """
 
 import functools
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from pydantic import Field
 
 from textrec.archives.raw import read_form_image
-from textrec.base.params import Params
 from textrec.base.records import Box, Form, Line, Sample, parse_form, read_records
 from textrec.base.runtime import parallel_map
 from textrec.pages.cutting import Bounds, resample
+from textrec.pages.text_area import line_rows
 
 # In pixels of IAM's scans (300 dpi), found by the makers of the course "Full Stack Deep Learning" by looking at forms.
 MAX_HEIGHT = 120  # of a line: a box that reaches lower (an f that runs into the next line) counts no further
 PADDING = 16  # around a line
-
-
-class CropParams(Params):
-    """How lines and paragraphs are cut."""
-
-    line_height: int = Field(ge=8, le=256)  # pixels a line of text
 
 
 def line_regions(form: Form) -> list[Box]:
@@ -73,11 +67,17 @@ def line_crops(image: Image.Image, form: Form) -> list[np.ndarray]:
 
 
 def crop_lines(form: Form, *, archive: str | Path, line_height: int) -> list[tuple[str, Sample]]:
-    """(split, sample) of each line of a form: `line_height` pixels high, width in proportion, id of the line."""
+    """(split, sample) of each line of a form: `line_height` pixels high, width in proportion, id of the line.
+
+    Of a line's region those rows are cut out that a model reads of any line.
+    """
     image = read_form_image(archive, form.id)
     samples = []
     for line, region in zip(form.lines, line_regions(form), strict=True):
-        pixels = resample(image, _scaled(region, image, form), line_height)
+        left, top, right, bottom = _scaled(region, image, form)
+        rows = image.crop((0, math.floor(top), image.width, math.ceil(bottom)))
+        first, last = line_rows(rows.crop((math.floor(left), 0, math.ceil(right), rows.height)))
+        pixels = resample(rows, (left, first, right, last), line_height)
         words = _word_ranges(line, region, pixels.shape[1])
         samples.append((form.split, Sample(line.id, line.text, form.writer, pixels, words, listed=line.listed)))
     return samples

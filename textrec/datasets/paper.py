@@ -1,6 +1,7 @@
 """Written lines on paper: what else is on it, the margins that crops have, and how scans and photographs look."""
 
 import io
+import math
 from typing import Annotated, NamedTuple
 
 import numpy as np
@@ -8,14 +9,15 @@ from PIL import Image, ImageDraw
 from pydantic import Field
 
 from textrec.base.params import Params
-from textrec.pages.cutting import Bounds, resample
+from textrec.pages.cutting import Bounds, resample, rows_of_line
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
-# Margins around the ink in shares of its height, as in the crops of 4,755 training lines of IAM.
+# Margins before and behind the ink in shares of its height, as in the crops of 4,755 training lines of IAM.
 MARGIN, MARGIN_SPREAD = 0.14, 0.05
 WIDEST = 0.4
-CUT = (-0.1, 0.03)  # above or below, where a crop is cut tight
+LARGER = 0.05  # standard deviation of the size of a line's letters, which is about the same everywhere
+CUT = 0.1  # of the ink's height, at most, that a tight crop cuts off tails
 STROKE = 96  # ink of that much and more counts as such
 BEST_QUALITY = 75  # of JPEG: better ones leave no marks
 
@@ -37,7 +39,7 @@ class PaperParams(Params):
     neighbours: Share
     """Bits of the lines above and below."""
     cut: Share
-    """Crops cut tight above, and as many below: into tails, for some."""
+    """Lines cut tight above, and as many below: through tails."""
     rules: Share
     """Ruled or squared paper, pale: reading takes such rules out, but for a few."""
     underlines: Share
@@ -89,16 +91,19 @@ def _bounded(writing: Writing, params: PaperParams, rng: np.random.Generator) ->
     rows = np.flatnonzero(writing.ink.max(axis=1) > STROKE)
     top, bottom = (int(rows[0]), int(rows[-1]) + 1) if rows.size else (0, len(writing.ink))
     size = bottom - top
-    above, below, left, right = np.clip(rng.normal(MARGIN, MARGIN_SPREAD, 4), 0, WIDEST) * size
-    if rng.random() < params.cut:
-        above = rng.uniform(*CUT) * size
-    if rng.random() < params.cut:
-        below = rng.uniform(*CUT) * size
+    left, right = np.clip(rng.normal(MARGIN, MARGIN_SPREAD, 2), 0, WIDEST) * size
     room = int(WIDEST * size) + 1
+    ink = np.pad(writing.ink[top:bottom], room)
+    upper, lower = rows_of_line(ink.sum(axis=1, dtype=float))
+    middle, reach = (upper + lower) / 2, (lower - upper) / 2 * math.exp(rng.normal(0, LARGER))
+    if rng.random() < params.cut:
+        ink[: room + int(rng.uniform(0, CUT) * size)] = 0
+    if rng.random() < params.cut:
+        ink[room + size - int(rng.uniform(0, CUT) * size) :] = 0
     words = [(start + room, end + room) for start, end in writing.words]
     first, last = min(start for start, _ in words), max(end for _, end in words)
-    bounds = (first - left, room - above, last + right, room + size + below)
-    return Writing(np.pad(writing.ink[top:bottom], room), words, writing.base - top + room), size, bounds
+    bounds = (first - left, middle - reach, last + right, middle + reach)
+    return Writing(ink, words, writing.base - top + room), size, bounds
 
 
 def _reduced(ink: np.ndarray, bounds: Bounds, height: int) -> np.ndarray:

@@ -28,6 +28,7 @@ from textrec.base.params import Params
 from textrec.base.records import Form, Sample, form_of
 from textrec.base.runtime import TextrecError, parallel_map
 from textrec.drawn.pen import Ink, stamp
+from textrec.pages.cutting import rows_of_line
 
 REMEDY = "fetch IAM-OnDB anew, then `dvc repro -f -s download`"
 
@@ -224,10 +225,10 @@ SUPERSAMPLING = 4  # drawn so many times as large, then reduced as crops are
 # Ranges to draw at random from, in shares of the line's height, chosen such that margins, thickness and brightness of
 # the strokes and widths of characters are distributed as in the crops of 4,755 training lines of IAM.
 MARGIN = (0.08, 0.15)
-PEN = (0.015, 0.042)
+PEN = (0.018, 0.051)
 BRIGHTNESS = (0.75, 1.0)  # of white
 STRETCH = (1.0, 1.25)  # across: people write narrower on a whiteboard
-REACH = 0.8  # how far ink counts above and below the middle, in heights of it; a slip of the pen does not
+ROWS = 100  # in which a line's strokes are counted, to know how high its letters are
 FEW_LOWS = 8  # low points, too few to tell the slope of a line from the shape of a word
 STEP = 1.0  # supersampled pixels between the points that are drawn; no more than a pen's radius
 
@@ -247,12 +248,15 @@ def _sample(line: PenLine, *, height: int, seed: int) -> Sample:
 def draw(line: PenLine, *, height: int, rng: np.random.Generator) -> np.ndarray:
     """The line as a crop of a scan shows one: uint8 (height, width), white ink on black, its slope taken out."""
     size = height * SUPERSAMPLING
-    left, top, right, bottom = rng.uniform(*MARGIN, 4) * size
+    left, right = rng.uniform(*MARGIN, 2) * size
     radius = rng.uniform(*PEN) * size / 2
     points = _level(line.points)
-    upper, lower = _extent(points[:, 1])
-    scale = (size - top - bottom - 2 * radius) / (lower - upper)
-    points = (points - (points[:, 0].min(), upper)) * (scale * rng.uniform(*STRETCH), scale) + (left, top) + radius
+    # Where the pen's points are, rather than its ink, is a slip of the pen next to nothing.
+    top, tall = points[:, 1].min(), max(np.ptp(points[:, 1]), 1e-9)
+    rows = rows_of_line(np.bincount(((points[:, 1] - top) * (ROWS / tall)).astype(int)))
+    upper, lower = (top + row * tall / ROWS for row in rows)
+    scale = size / (lower - upper)
+    points = (points - (points[:, 0].min(), upper)) * (scale * rng.uniform(*STRETCH), scale) + (left + radius, 0)
     ink = _trace(points, line.stroke_end)
     page = np.zeros((size, round(ink[:, 0].max() + radius + right)), np.uint8)
     ink = ink[(ink[:, 1] > 0) & (ink[:, 1] < size)]
@@ -268,13 +272,6 @@ def _level(points: np.ndarray) -> np.ndarray:
     lows = np.flatnonzero((y[1:-1] >= y[:-2]) & (y[1:-1] > y[2:])) + 1
     slope = siegelslopes(y[lows], x[lows])[0] if len(lows) >= FEW_LOWS else 0.0
     return np.stack([x, y - slope * x], axis=1)
-
-
-def _extent(y: np.ndarray) -> tuple[float, float]:
-    """Top and bottom of what counts of the points at heights `y`."""
-    upper, lower = np.percentile(y, MIDDLE)
-    reach = REACH * (lower - upper)
-    return max(y.min(), upper - reach), min(y.max(), lower + reach)
 
 
 def _trace(points: np.ndarray, stroke_end: np.ndarray) -> np.ndarray:

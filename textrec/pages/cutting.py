@@ -1,22 +1,59 @@
 """Crops cut out of an image, levelled and resampled: the same for training and for reading."""
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
+from pydantic import Field
 from scipy import ndimage
 from scipy.spatial import KDTree
+
+from textrec.base.params import Params
 
 Bounds = tuple[float, float, float, float]  # left, top, right, bottom in pixels of the stored image
 
 
+class CropParams(Params):
+    """How lines and paragraphs are cut."""
+
+    line_height: int = Field(ge=8, le=256)  # pixels a line of text
+
+
+BODY = 0.2  # of a line's ink is above its body, and as much below: tails, dots, bits of neighbours
+TAILS = 1.3  # heights of the body that are left above it and below
+FAR = 0.02  # of the ink above, and below, may be cut off; so little in a line of text, but not in rows of dashes
+
+
+def rows_of_line(ink: np.ndarray) -> tuple[float, float]:
+    """From which row to which a line is cut out, so that its letters have about the size of those of any line.
+
+    What stands out does not make them smaller. 300 steps on IAM's lines from the model in the box gave CER of its CTC
+    head on val lines of 10.1 % where lines are cut from the highest tail to the lowest, and with TAILS of 1.9, 1.5, 1.2
+    and 1.0 10.9, 9.4, 9.2 and 9.4 %; larger letters take longer to read. ink: how much each row has, (H,), not nothing.
+    Rows outside of it may be meant.
+    """
+    total = np.append(0.0, np.cumsum(ink, dtype=float))
+    shares = np.array([FAR, BODY, 1 - BODY, 1 - FAR])
+    highest, top, bottom, lowest = np.interp(shares * total[-1], total, np.arange(len(total)))
+    height = max((1 + 2 * TAILS) * (bottom - top), lowest - highest)
+    return float(top + bottom - height) / 2, float(top + bottom + height) / 2
+
+
 def resample(image: Image.Image, bounds: Bounds, height: int) -> np.ndarray:
-    """Inverted pixels within `bounds`, `height` pixels high and as wide as keeps the proportion; uint8."""
+    """Inverted pixels within `bounds`, `height` pixels high and as wide as keeps the proportion; uint8.
+
+    What is above or below the image is paper.
+    """
     left, top, right, bottom = bounds
+    above, below = max(0, math.ceil(-top)), max(0, math.ceil(bottom - image.height))
+    if above or below:
+        image = ImageOps.expand(image, (0, above, 0, below), int(np.median(np.asarray(image))))
     width = max(1, round(height * (right - left) / (bottom - top)))
-    return np.invert(np.asarray(image.resize((width, height), Image.Resampling.BILINEAR, bounds)))
+    box = (left, top + above, right, bottom + above)
+    return np.invert(np.asarray(image.resize((width, height), Image.Resampling.BILINEAR, box)))
 
 
 # ---- lines of a page ----

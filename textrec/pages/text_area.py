@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from textrec.pages.cutting import Bounds, Strip, resample
+from textrec.pages.cutting import Bounds, Strip, resample, rows_of_line
 from textrec.pages.mending import FAINTEST, mended, mended_line, reduced, without_rules
 
 SPECKS = 0.005  # of the ink: the smallest pieces that together are no more than that are dust
@@ -53,8 +53,9 @@ def prepare(image: Image.Image, *, line_height: int, paragraph: bool) -> Crop:
         text = _look(image)
     if text is None:
         return _blank(line_height)
-    pixels = resample(image, _framed(image, text), line_height * (text.lines if paragraph else 1))
-    return Crop(pixels, text.lines, turned=not paragraph and _turned(text))
+    if not paragraph:
+        return Crop(_line(image, text, line_height), text.lines, _turned(text))
+    return Crop(resample(image, _framed(image, text), line_height * text.lines), text.lines)
 
 
 def prepare_line(strip: Strip, *, line_height: int) -> Crop:
@@ -65,7 +66,13 @@ def prepare_line(strip: Strip, *, line_height: int) -> Crop:
     text = _look(image)
     if text is None:
         return _blank(line_height)
-    return Crop(resample(image, _framed(image, text), line_height), 1, _turned(text))
+    return Crop(_line(image, text, line_height), 1, _turned(text))
+
+
+def line_rows(image: Image.Image) -> tuple[float, float]:
+    """The rows that a model reads of a picture of one line, mode L; all of them where there is no ink."""
+    text = _look(image)
+    return _rows_of(image, text) if text else (0.0, float(image.height))
 
 
 def _unruled(image: Image.Image) -> Image.Image:
@@ -118,6 +125,20 @@ def _look(image: Image.Image) -> _Text | None:
         lines=count_lines(mask[top:bottom, left:right]),
         ink=mask,
     )
+
+
+def _rows_of(image: Image.Image, text: _Text) -> tuple[float, float]:
+    """The rows of a line that a model reads."""
+    scale = image.height / len(text.ink)
+    top, bottom = rows_of_line(text.ink.sum(axis=1))
+    return top * scale, bottom * scale
+
+
+def _line(image: Image.Image, text: _Text, line_height: int) -> np.ndarray:
+    """What a model reads of one line."""
+    left, _, right, _ = _framed(image, text)
+    top, bottom = _rows_of(image, text)
+    return resample(image, (left, top, right, bottom), line_height)
 
 
 def _framed(image: Image.Image, text: _Text) -> Bounds:

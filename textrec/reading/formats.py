@@ -129,6 +129,7 @@ def _line_record(line: LineReading, block: int) -> dict[str, Any]:
         "text": line.text,
         "confidence": round(line.confidence, 4),
         "characters": [round(value, 4) for value in line.characters],
+        "printed": line.printed,
         **({} if line.problem is None else {"problem": line.problem}),
     }
 

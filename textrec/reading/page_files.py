@@ -56,8 +56,9 @@ def page_xml(page: PageReading, name: str, number: int | None = None) -> str:
 
 
 def _page_line(region: Element, line: LineReading, page: PageReading) -> None:
-    comments = {} if line.problem is None else {"comments": plain(line.problem)}
-    element = SubElement(region, "TextLine", {"id": line.id, **comments})
+    told = {} if line.problem is None else {"comments": plain(line.problem)}
+    told |= {"production": "printed"} if line.printed else {}
+    element = SubElement(region, "TextLine", {"id": line.id, **told})
     SubElement(element, "Coords", points=_page_points(pixels(line.outline, page)))
     if len(line.baseline) > 1:
         SubElement(element, "Baseline", points=_page_points(pixels(line.baseline, page)))

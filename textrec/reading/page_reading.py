@@ -13,7 +13,7 @@ class LineReading:
 
     id: its own on the page. outline: float64 (N, 2), x and y. baseline: float64 (M, 2), in writing direction.
     confidence, characters: as of `network.trained.Reading`. problem: why it was not read; None: it was. blank: whether
-    there is no ink in it.
+    there is no ink in it. printed: whether it seems to be print.
     """
 
     id: str
@@ -24,6 +24,7 @@ class LineReading:
     characters: tuple[float, ...] = ()
     problem: str | None = None
     blank: bool = False
+    printed: bool = False
 
 
 @dataclass(frozen=True, eq=False)

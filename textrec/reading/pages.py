@@ -1,7 +1,7 @@
 """Pictures to lines that are cut out: of a page those that the line finder finds, in order."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -10,6 +10,7 @@ from textrec.base.runtime import TextrecError
 from textrec.network.finder import SHRUNK, TURNS, LineFinder
 from textrec.network.trained import Reading
 from textrec.pages.cutting import Strip, cut_line
+from textrec.pages.printing import is_printed
 from textrec.pages.reading_order import reading_order
 from textrec.pages.ribbons import find_ribbons, outline_of, reduced_page
 from textrec.pages.text_area import Crop
@@ -84,8 +85,13 @@ def whole(size: tuple[int, int], crop: Crop) -> Way:
     width, height = size
     corners = np.array([(0, 0), (width, 0), (width, height), (0, height)], float)
     baseline = np.array([(0, 0.75 * height), (width, 0.75 * height)])
-    line = LineReading("line-1", corners, baseline, blank=not crop.lines)
+    line = LineReading("line-1", corners, baseline, **seen(crop))
     return Way(PageReading(size, 0, [[line]]), [crop])
+
+
+def seen(crop: Crop) -> dict[str, Any]:
+    """What a line's crop tells of it, as `LineReading` has it."""
+    return {"blank": not crop.lines, "printed": is_printed(crop.pixels)}
 
 
 def read_way(way: Way, readings: Iterator[Reading | str]) -> PageReading:
@@ -114,14 +120,14 @@ def _cut(
             outline = outline_of(ribbon).clip(0, np.array(upright.shape[::-1]) - 1)
             if np.ptp(outline, axis=0).min() < 1:
                 continue  # it lies on the edge
-            problem, blank = None, False
+            told: dict[str, Any] = {}
             try:
                 crops.append(crop(cut_line(upright, outline, ribbon[:, :2])))
-                blank = not crops[-1].lines
+                told = seen(crops[-1])
             except TextrecError as error:
-                problem = str(error)
+                told = {"problem": str(error)}
             count += 1
-            lines.append(LineReading(f"line-{count}", outline, ribbon[:, :2], problem=problem, blank=blank))
+            lines.append(LineReading(f"line-{count}", outline, ribbon[:, :2], **told))
         if lines:
             blocks.append(lines)
     height, width = upright.shape

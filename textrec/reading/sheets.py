@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import groupby, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from PIL import Image
@@ -210,7 +210,7 @@ def out_of_memory(error: Exception) -> bool:
 
 
 def _open_xml(sheet: Sheet, recognizer: "Recognizer", finder: "LineFinder") -> None:
-    from textrec.reading.pages import Way
+    from textrec.reading.pages import Way, seen
 
     if recognizer.paragraphs:
         raise TextrecError("lines of XML are read by a model of lines, this is one of paragraphs")
@@ -221,17 +221,17 @@ def _open_xml(sheet: Sheet, recognizer: "Recognizer", finder: "LineFinder") -> N
     crops: list[Crop] = []
     lines = []
     for line in xml.lines:
-        problem, blank = line.problem, False
-        if line.clipped and not problem:
-            told = f"warning: {sheet.path}, line {line.id}: {line.clipped} points outside of the image were moved"
-            tqdm.write(told, file=sys.stderr)
-        if problem is None:
+        told: dict[str, Any] = {"problem": line.problem}
+        if line.clipped and not line.problem:
+            moved = f"{line.clipped} points outside of the image were moved"
+            tqdm.write(f"warning: {sheet.path}, line {line.id}: {moved}", file=sys.stderr)
+        if line.problem is None:
             try:
                 crops.append(recognizer.crop_line(crop_line(pixels, line)))
-                blank = not crops[-1].lines
+                told = seen(crops[-1])
             except TextrecError as error:
-                problem = str(error)
-        lines.append(LineReading(line.id, line.polygon, _baseline(line), problem=problem, blank=blank))
+                told = {"problem": str(error)}
+        lines.append(LineReading(line.id, line.polygon, _baseline(line), **told))
     regions = iter(lines)
     blocks = [[next(regions) for _ in block] for _, block in groupby(xml.lines, key=lambda line: line.element.parent)]
     if xml.empty_regions:
