@@ -32,7 +32,7 @@ def reader() -> Recognizer:
 
 
 def lines_of(image: Image.Image, finder: LineFinder) -> Way:
-    return find_lines(image, finder, lambda strip: Crop(strip.pixels, 1), lambda _: 0.5)
+    return find_lines(image, finder, lambda strip: Crop(strip.pixels, 1), lambda crops: [0.5] * len(crops))
 
 
 def test_lines_are_found_where_they_are(finder: LineFinder) -> None:
@@ -99,10 +99,11 @@ def test_which_way_is_up_is_what_reads_best(
     find = finder.find
     monkeypatch.setattr(finder, "find", lambda small: (find(small)[0], probable), raising=False)
 
-    def upright(crops: Sequence[np.ndarray]) -> float:
-        """Most of the ink is where lines begin."""
-        halves = [np.array_split(crop, 2, axis=1) for crop in crops if crop.shape[1] > 3 * len(crop)]
-        return float(np.mean([left.mean() > right.mean() for left, right in halves])) if halves else 0.0
+    def upright(crops: Sequence[np.ndarray]) -> list[float]:
+        """Most of the ink is where lines begin, if they are lines."""
+        halves = [[half.mean() for half in np.array_split(crop, 2, axis=1)] for crop in crops]
+        long = [crop.shape[1] > 3 * len(crop) for crop in crops]
+        return [float(is_long and left > right) for is_long, (left, right) in zip(long, halves, strict=True)]
 
     found = find_lines(stored, finder, lambda strip: Crop(255 - strip.pixels, 1), upright)
     assert found.page.turned == turned

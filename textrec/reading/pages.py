@@ -36,12 +36,12 @@ def find_lines(
     image: Image.Image,
     finder: LineFinder,
     crop: Callable[[Strip], Crop],
-    sure: Callable[[Sequence[np.ndarray]], float],
+    sure: Callable[[Sequence[np.ndarray]], Sequence[float]],
 ) -> Way:
     """The lines of a picture, mode L, whichever way it is turned.
 
     crop: what is read of a line that is cut out; a TextrecError of it becomes that line's problem. sure: how sure a
-    model is of crops, the mean; what the network is not to be trusted with, which of two ways is up, is asked of it.
+    model is of each of some crops; what the network is not to be trusted with, which of two ways is up, is asked of it.
     """
     small, scale = reduced_page(image)
     as_it_is, turned = finder.find(small)
@@ -59,7 +59,8 @@ def find_lines(
         way = axis if turned[axis] >= turned[axis + 2] else axis + 2
         found = cut(way)
         some = sorted((one.pixels for one in found.crops if one.lines), key=lambda pixels: -pixels.shape[1])[:SAMPLE]
-        there, upside_down = sure(some), sure([pixels[::-1, ::-1] for pixels in some])
+        both = sure([*some, *(pixels[::-1, ::-1] for pixels in some)])
+        there, upside_down = (sum(part) / max(len(some), 1) for part in (both[: len(some)], both[len(some) :]))
         if upside_down > there + MARGIN + FEW / max(len(some), 1):
             found, there = cut((way + 2) % TURNS), upside_down
         if there > most:

@@ -129,10 +129,9 @@ class Recognizer(TrainedModel):
             raise TextrecError("pages are read line by line, and this is a model of paragraphs; name one of lines")
         return find_lines(image, finder, self.crop_line, self._sure)
 
-    def _sure(self, crops: Sequence[np.ndarray]) -> float:
-        """How sure it is of crops at a glance, on average."""
-        readings = self.read_batch(*pad(crops), greedy=True) if crops else []
-        return sum(reading.confidence for reading in readings) / max(len(readings), 1)
+    def _sure(self, crops: Sequence[np.ndarray]) -> list[float]:
+        """How sure it is of each of some crops, at a glance."""
+        return [reading.confidence for reading in self.read_crops(crops, greedy=True)]
 
     def look(self, image: Image.Image, finder: LineFinder, kind: Kind | None = None) -> tuple[Way, bool]:
         """A picture, mode L, as what is to be read, and whether that is one line, or all of it at once.
@@ -186,12 +185,14 @@ class Recognizer(TrainedModel):
         `greedy` by the CTC head alone; where the model has none, by the Transformer.
         """
         order = sorted(range(len(crops)), key=lambda index: -crops[index].size)
-        parts = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+        at_once = self.model.device.type == "cpu" and batch_size >= WORTHWHILE
+        threads = max(1, min(torch.get_num_threads(), len(crops) // WORTHWHILE)) if at_once else 1
+        parts = _parts(order, batch_size, threads)
 
         def read(indices: list[int]) -> list[Reading]:
             return self.read_batch(*pad([crops[index] for index in indices]), greedy=greedy)
 
-        with _at_once(len(parts) if batch_size >= WORTHWHILE else 1, self.model.device) as apply:
+        with _by_threads(threads) as apply:
             found = [reading for readings in apply(read, parts) for reading in readings]
         return [reading for _, reading in sorted(zip(order, found, strict=True), key=lambda item: item[0])]
 
@@ -207,14 +208,20 @@ def _grey(image: str | Path | Image.Image | np.ndarray) -> Image.Image:
     return next(open_pictures(image)).image if isinstance(image, str | Path) else gray(image)
 
 
-@contextlib.contextmanager
-def _at_once(count: int, device: torch.device) -> Iterator[Callable[..., Iterable[Any]]]:
-    """A `map` for `count` batches: on a processor as many at once as torch has threads, each of which is then for one.
+def _parts(order: list[int], most: int, threads: int) -> list[list[int]]:
+    """Parts of at most so many, about as many for each thread."""
+    count = -(-len(order) // most)
+    count = -(-count // threads) * threads
+    return [part.tolist() for part in np.array_split(np.array(order, int), max(count, 1)) if len(part)]
 
-    So the joint search takes a sixth less time than by one after the other, each by all threads.
+
+@contextlib.contextmanager
+def _by_threads(threads: int) -> Iterator[Callable[..., Iterable[Any]]]:
+    """A `map` by so many threads, for each of which torch has one then.
+
+    So the joint search takes a sixth less time than by one after the other, each by all threads of torch.
     """
-    threads = min(count, torch.get_num_threads())
-    if device.type != "cpu" or threads < 2:
+    if threads < 2:
         yield map
         return
     before = torch.get_num_threads()
