@@ -8,13 +8,15 @@ from charsets import CHARSET_YAML
 from PIL import Image, ImageDraw
 
 from stages import synth_paragraphs
+from textrec.archives.raw import read_form_image
 from textrec.base.charset import PARAGRAPH_CHARACTERS
 from textrec.base.params import validate
 from textrec.base.records import SPLITS, Box, Form, Line, Sample, Word, write_forms
 from textrec.base.runtime import TextrecError
-from textrec.datasets.crops import crop_lines, crop_paragraph, line_regions
+from textrec.datasets.crops import crop_paragraph, line_regions
 from textrec.datasets.samples import read_split, write_samples
 from textrec.datasets.synthesis import SynthParagraphs, _measure, _stack, stack_paragraphs
+from textrec.pages.cutting import resample
 
 VALUES = {"count": 12, "min_lines": 1, "max_lines": 4, "seed": 1}
 PAGE = (600, 800)
@@ -87,8 +89,12 @@ def test_lines_of_one_page_stand_where_they_stand_in_its_real_paragraph(pages, p
         assert box == pytest.approx([value * scale for value in placed], abs=1)
 
 
-def test_a_paragraph_of_one_line_is_the_real_line_crop(pages):
-    real = {s.text: s.image for page in FORMS for _, s in crop_lines(page, archive=pages, line_height=28)}
+def test_a_paragraph_of_one_line_is_its_region_of_the_form(pages):
+    real = {
+        line.text: resample(read_form_image(pages, page.id), (box.x, box.y, box.right, box.bottom), 28).astype(int)
+        for page in FORMS
+        for line, box in zip(page.lines, line_regions(page), strict=True)
+    }
     for paragraph in stack(pages, max_lines=1):
         difference = paragraph.image.astype(int) - real[paragraph.text]
         assert np.abs(difference).max() <= 1  # the one is inverted before it is resampled, the other after
