@@ -9,9 +9,9 @@ ARCHIVES and SCRATCH as of pages.py; PAGES (400) pictures as of bulk.py, in unit
     half        --cluster, of a node of one core
     two nodes   --cluster, of two nodes of one core each
 
-Each cluster has besides a head without cores, where the command runs. A command is given twice: its first tables, with
-all that beginning takes, are made before the clock runs; of the rest, from the first table that comes to the end, are
-the pages a second. All nodes are of one machine, so two cores are to be free; what a network costs is not in it.
+Each cluster has besides a head without cores, where the command runs. Pages a second are of what is read from the first
+table that comes to the end, so that all that beginning takes is left out; `seconds` and `first` have it. All nodes are
+of one machine, of which two cores are to be free; what a network costs is not in it.
 """
 
 import os

@@ -2,9 +2,9 @@
 
 Usage: python benchmarks/printed.py ARCHIVES SCRATCH [FOLDER]
 
-ARCHIVES and SCRATCH as of pages.py. Of IAM's test forms, of which the upper part is print: what is found there is
-printed, what is found where the truth has a line is written. Lines that are marked wrongly are written into FOLDER, as
-the model reads them, to look at.
+ARCHIVES and SCRATCH as of pages.py. Of IAM's test forms, of which the upper part is print, or blank where an archive
+leaves that out: what is found there is printed, what is found where the truth has a line is written. Lines that are
+marked wrongly are written into FOLDER, as the model reads them, to look at.
 """
 
 import sys
@@ -19,6 +19,7 @@ from true_pages import pages_of
 
 from textrec.archives.raw import read_form_image
 from textrec.pages.overlap import LEAST, overlaps
+from textrec.pages.printing import is_printed
 from textrec.reading.recognizer import Recognizer, boxed_finder
 
 
@@ -42,9 +43,10 @@ def main() -> None:
                 kind = "written"
             else:
                 continue
+            marked = is_printed(crop.pixels)
             counts[kind] += 1
-            counts[f"{kind}, marked"] += line.printed
-            if folders and line.printed != (kind == "printed"):
+            counts[f"{kind}, marked"] += marked
+            if folders and marked != (kind == "printed"):
                 folders[0].mkdir(parents=True, exist_ok=True)
                 Image.fromarray(np.invert(crop.pixels)).save(folders[0] / f"{kind}-{page.name}-{line.id}.png")
     for kind in ("printed", "written"):

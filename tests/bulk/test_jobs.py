@@ -74,6 +74,7 @@ def test_tables_have_what_a_recognizer_reads(here: Here, models: Models, scans: 
         for row, line in zip(mine, reading.lines, strict=True):
             assert row["text"] == line.text != ""
             assert row["confidence"] == pytest.approx(line.confidence, abs=1e-3)
+            assert row["printed"] is line.printed
             assert row["characters"] == pytest.approx(line.characters, abs=1e-2)
             assert np.array(row["polygon"]) == pytest.approx(line.outline, abs=0.06)
             assert np.array(row["baseline"]) == pytest.approx(line.baseline, abs=0.06)

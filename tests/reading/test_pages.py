@@ -14,6 +14,7 @@ from textrec.base.charset import Charset
 from textrec.base.runtime import TextrecError
 from textrec.network.finder import LineFinder
 from textrec.pages.overlap import counted
+from textrec.pages.printing import is_printed
 from textrec.pages.text_area import Crop
 from textrec.reading.pages import Way, find_lines, is_one_line
 from textrec.reading.recognizer import Recognizer
@@ -84,6 +85,9 @@ def test_a_page_is_read_line_by_line(finder: LineFinder, reader: Recognizer, tmp
     expected = [reading.text for reading in reader.read_prepared(crops)]
     assert [line.text for line in one.lines] == expected
     assert one.text == "\n\n".join("\n".join(line.text for line in block) for block in one.blocks)
+    marks = [is_printed(crop.pixels) for crop in crops]
+    assert [line.printed for line in one.lines] == marks
+    assert any(marks)
     assert 0 <= one.confidence <= 1
     assert reader.read_pages([image], finder=finder, greedy=True)[0].text != ""
 

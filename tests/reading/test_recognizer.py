@@ -14,7 +14,7 @@ from textrec.base.charset import Charset
 from textrec.base.runtime import TextrecError
 from textrec.pages.cutting import Strip
 from textrec.pages.text_area import prepare
-from textrec.reading.recognizer import BLANK, Reading, Recognizer
+from textrec.reading.recognizer import BLANK, Reading, Recognizer, _parts
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +54,16 @@ def test_threads_read_what_one_reads(reader: Recognizer) -> None:
     expected = [reader.read([image]) for image in images]
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(lambda image: reader.read([image]), images * 3)) == expected * 3
+
+
+@pytest.mark.parametrize(
+    ("count", "most", "threads", "sizes"),
+    [(40, 32, 2, [20, 20]), (40, 32, 1, [20, 20]), (70, 32, 2, [18, 18, 17, 17]), (3, 32, 1, [3]), (0, 32, 2, [])],
+)
+def test_lines_are_shared_out_evenly(count: int, most: int, threads: int, sizes: list[int]) -> None:
+    parts = _parts(list(range(count)), most, threads)
+    assert [len(part) for part in parts] == sizes
+    assert [index for part in parts for index in part] == list(range(count))
 
 
 def test_a_paragraph_is_not_for_a_model_of_lines() -> None:

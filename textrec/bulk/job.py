@@ -63,8 +63,8 @@ class Job:
     def open(self, sources: Sequence[str], size: int) -> Iterator[Left]:
         """Have it for this process alone, with the plan that it began with, or one made now.
 
-        Gives what that plan leaves. Raises TextrecError where another process has
-        the job, and where it was begun with other sources, models or options.
+        Gives what that plan leaves. Raises TextrecError where another process has the job, and where it was begun with
+        other sources, models or options.
         """
         self._state.mkdir(parents=True, exist_ok=True)
         with (self._state / "lock").open("a") as lock:

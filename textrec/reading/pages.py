@@ -1,7 +1,7 @@
 """Pictures to lines that are cut out: of a page those that the line finder finds, in order."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -86,21 +86,19 @@ def whole(size: tuple[int, int], crop: Crop) -> Way:
     width, height = size
     corners = np.array([(0, 0), (width, 0), (width, height), (0, height)], float)
     baseline = np.array([(0, 0.75 * height), (width, 0.75 * height)])
-    line = LineReading("line-1", corners, baseline, **seen(crop))
-    return Way(PageReading(size, 0, [[line]]), [crop])
-
-
-def seen(crop: Crop) -> dict[str, Any]:
-    """What a line's crop tells of it, as `LineReading` has it."""
-    return {"blank": not crop.lines, "printed": is_printed(crop.pixels)}
+    return Way(PageReading(size, 0, [[LineReading("line-1", corners, baseline)]]), [crop])
 
 
 def read_way(way: Way, readings: Iterator[Reading | str]) -> PageReading:
-    """The page with what was read of each crop, or why it could not be read."""
-    found = []
+    """The page with what was read of each crop, or why it could not be read, and what the crop itself tells."""
+    found, crops = [], iter(way.crops)
     for line in way.page.lines:
-        reading = "" if line.problem else next(readings)
-        found.append(({"problem": reading} if reading else {}) if isinstance(reading, str) else vars(reading))
+        if line.problem:
+            found.append({})
+            continue
+        crop, reading = next(crops), next(readings)
+        told = {"problem": reading} if isinstance(reading, str) else vars(reading)
+        found.append({**told, "blank": not crop.lines, "printed": is_printed(crop.pixels)})
     return way.page.filled(found)
 
 
@@ -121,14 +119,13 @@ def _cut(
             outline = outline_of(ribbon).clip(0, np.array(upright.shape[::-1]) - 1)
             if np.ptp(outline, axis=0).min() < 1:
                 continue  # it lies on the edge
-            told: dict[str, Any] = {}
+            problem = None
             try:
                 crops.append(crop(cut_line(upright, outline, ribbon[:, :2])))
-                told = seen(crops[-1])
             except TextrecError as error:
-                told = {"problem": str(error)}
+                problem = str(error)
             count += 1
-            lines.append(LineReading(f"line-{count}", outline, ribbon[:, :2], **told))
+            lines.append(LineReading(f"line-{count}", outline, ribbon[:, :2], problem=problem))
         if lines:
             blocks.append(lines)
     height, width = upright.shape

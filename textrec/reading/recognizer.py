@@ -1,6 +1,7 @@
 """From pictures to text: a trained model that takes them as people have them."""
 
 import contextlib
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -209,10 +210,9 @@ def _grey(image: str | Path | Image.Image | np.ndarray) -> Image.Image:
 
 
 def _parts(order: list[int], most: int, threads: int) -> list[list[int]]:
-    """Parts of at most so many, about as many for each thread."""
-    count = -(-len(order) // most)
-    count = -(-count // threads) * threads
-    return [part.tolist() for part in np.array_split(np.array(order, int), max(count, 1)) if len(part)]
+    """Parts of at most `most`, about as many of about one size for each thread."""
+    count = threads * math.ceil(len(order) / (most * threads))
+    return [part.tolist() for part in np.array_split(order, max(count, 1)) if len(part)]
 
 
 @contextlib.contextmanager

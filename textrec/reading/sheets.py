@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import groupby, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from PIL import Image
@@ -210,7 +210,7 @@ def out_of_memory(error: Exception) -> bool:
 
 
 def _open_xml(sheet: Sheet, recognizer: "Recognizer", finder: "LineFinder") -> None:
-    from textrec.reading.pages import Way, seen
+    from textrec.reading.pages import Way
 
     if recognizer.paragraphs:
         raise TextrecError("lines of XML are read by a model of lines, this is one of paragraphs")
@@ -221,17 +221,16 @@ def _open_xml(sheet: Sheet, recognizer: "Recognizer", finder: "LineFinder") -> N
     crops: list[Crop] = []
     lines = []
     for line in xml.lines:
-        told: dict[str, Any] = {"problem": line.problem}
-        if line.clipped and not line.problem:
-            moved = f"{line.clipped} points outside of the image were moved"
-            tqdm.write(f"warning: {sheet.path}, line {line.id}: {moved}", file=sys.stderr)
-        if line.problem is None:
+        problem = line.problem
+        if line.clipped and not problem:
+            told = f"warning: {sheet.path}, line {line.id}: {line.clipped} points outside of the image were moved"
+            tqdm.write(told, file=sys.stderr)
+        if problem is None:
             try:
                 crops.append(recognizer.crop_line(crop_line(pixels, line)))
-                told = seen(crops[-1])
             except TextrecError as error:
-                told = {"problem": str(error)}
-        lines.append(LineReading(line.id, line.polygon, _baseline(line), **told))
+                problem = str(error)
+        lines.append(LineReading(line.id, line.polygon, _baseline(line), problem=problem))
     regions = iter(lines)
     blocks = [[next(regions) for _ in block] for _, block in groupby(xml.lines, key=lambda line: line.element.parent)]
     if xml.empty_regions:
