@@ -51,6 +51,7 @@ step latin-1 -S train.lr=0.002 -S train.plain=0.08 -S train.trainer.max_epochs=1
 step latin-2 -S train.init=models/latin-1.ckpt -S train.lr=0.002 -S train.plain=0.06 -S train.trainer.max_epochs=20 \
   -S train.trainer.check_val_every_n_epoch=10 -S draw_fonts.seed=2 -S draw_hands.seed=2 -S draw_lines.paper.grey=0.1 \
   -S 'mix.latin_lines={train: {page_lines: 3.6, font_lines: 0.4, drawn_lines: 0.2}, measure: page_lines}'
+# Real lines more often still. In the model that is brought along the two before learned from lines with smaller letters.
 step latin-3 -S train.init=models/latin-2.ckpt -S train.lr=0.002 -S train.plain=0.08 -S train.trainer.max_epochs=30 \
   -S train.trainer.check_val_every_n_epoch=10 -S draw_fonts.seed=3 -S draw_hands.seed=3 -S draw_lines.paper.grey=0.1 \
   -S 'mix.latin_lines={train: {page_lines: 4.0, font_lines: 0.4, drawn_lines: 0.15}, measure: page_lines}'
