@@ -1,15 +1,15 @@
 """Many pages by `textrec read` and by `textrec bulk`: their speed, the memory that they take, what a kill leaves.
 
-Usage: python benchmarks/bulk.py ARCHIVES SCRATCH [PAGES [MORE [OPTION ...]]]
+Usage: python benchmarks/bulk.py SCRATCH [PAGES [MORE]]
 
-ARCHIVES and SCRATCH as of pages.py. PAGES (1,000) pictures, links to JPEGs of the upright test pages, small and large,
+PAGES (1,000) pictures, links to the forms of data/raw/iamdb.zip (`dvc repro download`: the 200 of the embedded sample)
 over and over, are read by `textrec read FOLDER --page --out page --to OUT` and by `textrec bulk FOLDER --page --out
-OUT`, each with each OPTION, say `--finder PATH`. Once half of the pages are there the command is killed with all its
-processes (SIGKILL); each file that is there must be whole. Then the same command is given again: it must leave those as
-they are and write the rest, so that each page is there once, and nothing else may be left in OUT. Then the same without
-a kill with MORE pictures (10,000; 0: not at all). Pages a second are of what is read to the end, what beginning takes
-included. Memory is the highest of the samples in each tenth of the pages: of all processes of the command the sum of
-what each has for itself and its share of what several have (PSS). It should not grow.
+OUT`. Once half of the pages are there the command is killed with all its processes (SIGKILL); each file that is there
+must be whole. Then the same command is given again: it must leave those as they are and write the rest, so that each
+page is there once, and nothing else may be left in OUT. Then `textrec bulk` reads MORE pictures (10,000; 0: none)
+without a kill. Pages a second are of what is read to the end, what beginning takes included. Memory is the highest of
+the samples in each tenth of the pages: of all processes of the command the sum of what each has for itself and its
+share of what several have (PSS). It should not grow.
 """
 
 import os
@@ -17,6 +17,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable
 from itertools import cycle, islice
 from pathlib import Path
@@ -25,13 +26,11 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 from machine import ROOT, save, tree
-from true_pages import pages_of
 
 from textrec.base.runtime import TextrecError, usable_cores
 from textrec.pages.xml_edit import read_xml
 
 PATIENCE = 0.5  # seconds between two looks
-QUALITY = 90  # of JPEGs
 UNIT = 64  # pages of a table; fewer where there are few pages
 
 
@@ -47,28 +46,26 @@ class Command(NamedTuple):
 
 def main() -> None:
     """Measure, print, save."""
-    if len(sys.argv) < 3:
+    if len(sys.argv) < 2:
         raise SystemExit(__doc__)
-    source, scratch = (Path(argument).resolve() for argument in sys.argv[1:3])
-    count, more = (int(sys.argv[place]) if len(sys.argv) > place else usual for place, usual in ((3, 1000), (4, 10000)))
+    scratch = Path(sys.argv[1]).resolve()
+    count, more = (int(sys.argv[place]) if len(sys.argv) > place else usual for place, usual in ((2, 1000), (3, 10000)))
     figures: dict[str, Any] = {"cores": usable_cores()}
-    for pages in filter(None, (count, more)):
-        pictures = linked(source, scratch, pages)
-        for name, command in COMMANDS.items():
+    for pages, names in ((count, COMMANDS), (more, ["bulk"])):
+        pictures = linked(scratch, pages)
+        for name in names if pages else ():
             out = scratch / f"bulk/{name}-{pages}"
             if out.exists():
                 raise SystemExit(f"{out}: remove it, or what is read would be there already")
-            figures[f"{name} {pages}"] = measured(command, pictures, out, pages, sys.argv[5:], kill=pages == count)
+            figures[f"{name} {pages}"] = measured(COMMANDS[name], pictures, out, pages, kill=pages == count)
     for name, values in figures.items():
         print(f"{name:12} {values}")
     save("bulk", figures)
 
 
-def measured(
-    command: Command, pictures: Path, out: Path, count: int, options: list[str], *, kill: bool
-) -> dict[str, Any]:
+def measured(command: Command, pictures: Path, out: Path, count: int, *, kill: bool) -> dict[str, Any]:
     """The figures of a command that reads so many pages, once to the end; before that until it is killed."""
-    words, figures = [*command.words(pictures, out, count), *options], {}
+    words, figures = command.words(pictures, out, count), {}
     written: dict[Path, int] = {}
     if kill:
         _, before = run(words, command, out, count, until=count // 2)
@@ -97,16 +94,19 @@ def measured(
     }
 
 
-def linked(source: Path, scratch: Path, count: int) -> Path:
+def linked(scratch: Path, count: int) -> Path:
     """A folder of so many pictures."""
     pages, folder = scratch / "bulk/pages", scratch / "bulk/pictures"
     for made in (pages, folder):
         made.mkdir(parents=True, exist_ok=True)
+    archive = ROOT / "data/raw/iamdb.zip"
+    if not archive.exists():
+        raise SystemExit(f"{archive} is not there; `dvc repro download` makes it")
     kept = []
-    for corpus, page in pages_of(source, scratch):
-        kept.append(pages / f"{corpus}-{page.name}.jpg")
-        if not kept[-1].exists():
-            page.image.save(kept[-1], quality=QUALITY)
+    with zipfile.ZipFile(archive) as forms:
+        for name in sorted(name for name in forms.namelist() if Path(name).suffix == ".jpg"):
+            kept.append(pages / Path(name).name)
+            kept[-1].write_bytes(forms.read(name))
     names = {f"{number:05}.jpg": page for number, page in enumerate(islice(cycle(kept), count))}
     for link in folder.iterdir():
         link.unlink()

@@ -1,8 +1,8 @@
 """Pages by `textrec bulk` alone, and on Ray clusters of this machine: what Ray costs, and what a second node gives.
 
-Usage: python benchmarks/cluster.py ARCHIVES SCRATCH [PAGES]
+Usage: python benchmarks/cluster.py SCRATCH [PAGES]
 
-ARCHIVES and SCRATCH as of pages.py; PAGES (400) pictures as of bulk.py, in units of 8, are read by each of
+PAGES (400) pictures as of bulk.py, in units of 8, are read by each of
 
     alone       two processes of this machine
     one node    --cluster, of a node of two cores
@@ -36,11 +36,11 @@ ENVIRONMENT = {"PYTHONPATH": os.fspath(ROOT), "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "
 
 def main() -> None:
     """Measure, print, save."""
-    if len(sys.argv) < 3:
+    if len(sys.argv) < 2:
         raise SystemExit(__doc__)
-    source, scratch = (Path(argument).resolve() for argument in sys.argv[1:3])
-    pages = int(sys.argv[3]) if len(sys.argv) > 3 else 400
-    pictures = linked(source, scratch, pages)
+    scratch = Path(sys.argv[1]).resolve()
+    pages = int(sys.argv[2]) if len(sys.argv) > 2 else 400
+    pictures = linked(scratch, pages)
     os.environ.update(ENVIRONMENT)
     figures = {"alone": measured(pictures, scratch / "bulk/alone", pages, "--workers", "2")}
     for name, cores in CLUSTERS.items():
