@@ -38,10 +38,11 @@ STATUS = '<div role="status">${value}</div>'
 
 
 class Shown(NamedTuple):
-    """The picture on the page and what was read in it."""
+    """The picture on the page, what was read in it, and the text that was saved last, at first what was read."""
 
     picture: str
     read: Read
+    saved: str
 
 
 Outputs = tuple[Markup, str, Shown | None, str, Any, Any, Message]
@@ -83,7 +84,11 @@ def build(reader: Reader, *, corrected: Path, pages: Path, examples: Mapping[Pat
     subject = "a paragraph" if reader.card.paragraphs else "a line, or of a whole page,"
     measured_on = {encode(first_page(path))[0] for path in map(str, examples)}
 
-    def read(picture: str | None, opened: tuple[Opened, ...]) -> Outputs:
+    def read(picture: str | None, opened: tuple[Opened, ...], before: Shown | None, text: str) -> Outputs:
+        found = look(picture, opened)
+        return found[0] + _unsaved(before, text), *found[1:]
+
+    def look(picture: str | None, opened: tuple[Opened, ...]) -> Outputs:
         if picture is None:
             return _line(EMPTY)
         try:
@@ -93,18 +98,19 @@ def build(reader: Reader, *, corrected: Path, pages: Path, examples: Mapping[Pat
                 return page_html(found), "", None, "", gr.Column(visible=False), (*opened, new), message
         except TextrecError as error:
             return _line(message_html(f"Not read: {named(error, picture)}."))
-        return _line(reading_html(found), found.text, Shown(picture, found))
+        return _line(reading_html(found), found.text, Shown(picture, found, found.text))
 
-    def read_drawing(drawing: dict[str, str] | None, opened: tuple[Opened, ...]) -> Outputs:
-        return read(drawing["composite"] if drawing else None, opened)
+    def read_drawing(drawing: dict[str, str] | None, *others: Any) -> Outputs:
+        return read(drawing["composite"] if drawing else None, *others)
 
-    def save(shown: Shown | None, text: str, writer: str) -> Markup:
+    def save(shown: Shown | None, text: str, writer: str) -> tuple[Markup, Shown | None]:
         if shown is None:
-            return message_html("Not saved: there is no picture that was read.")
+            return message_html("Not saved: there is no picture that was read."), shown
         try:
             image = first_page(shown.picture)
             if encode(image)[0] in measured_on:
-                return message_html("Not saved: models are measured on this example, so none may be trained on it.")
+                said = "Not saved: models are measured on this example, so none may be trained on it."
+                return message_html(said), shown
             correction = save_correction(
                 corrected,
                 image,
@@ -115,10 +121,11 @@ def build(reader: Reader, *, corrected: Path, pages: Path, examples: Mapping[Pat
                 charset=reader.card.charset,
             )
         except TextrecError as error:
-            return message_html(f"Not saved: {named(error, shown.picture)}.")
+            return message_html(f"Not saved: {named(error, shown.picture)}."), shown
         except OSError as error:
-            return message_html(f"Not saved: {describe(error)}.")
-        return message_html(f"Saved in {corrected} as {correction.id[:12]}…: {correction.text}")
+            return message_html(f"Not saved: {describe(error)}."), shown
+        said = f"Saved in {corrected} as {correction.id[:12]}…: {correction.text}"
+        return message_html(said), shown._replace(saved=text)
 
     with Page(title="textrec", analytics_enabled=False, delete_cache=(KEPT, KEPT)) as page:
         shown = gr.State(None, time_to_live=KEPT)
@@ -168,15 +175,23 @@ def build(reader: Reader, *, corrected: Path, pages: Path, examples: Mapping[Pat
 
         outputs = [reading, text, shown, saved, form, opened, page_editor]
         hidden: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
-        picture.change(read, [picture, opened], outputs, **ONE_AT_A_TIME, **hidden)
-        read_button.click(read_drawing, [drawing, opened], outputs, **ONE_AT_A_TIME, **hidden)
-        save_button.click(save, [shown, text, writer], saved, **hidden)
+        given = [opened, shown, text]
+        picture.change(read, [picture, *given], outputs, **ONE_AT_A_TIME, **hidden)
+        read_button.click(read_drawing, [drawing, *given], outputs, **ONE_AT_A_TIME, **hidden)
+        save_button.click(save, [shown, text, writer], [saved, shown], **hidden)
     return page
 
 
 def _line(reading: Markup, text: str = "", shown: Shown | None = None) -> Outputs:
     """What is shown of a picture that is no page."""
     return reading, text, shown, "", gr.Column(visible=True), gr.skip(), NOTHING
+
+
+def _unsaved(before: Shown | None, text: str) -> Markup:
+    """What was typed of the picture before and not saved, if so, to be copied from here."""
+    if before is None or text == before.saved:
+        return Markup("")
+    return Markup("<p>The correction of the picture before was not saved: <q>{}</q></p>").format(text)
 
 
 def _path(payload: ImageData | None) -> str | None:

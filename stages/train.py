@@ -36,8 +36,8 @@ def main() -> None:
     params, config = load("train", TrainParams), load("model", ModelConfig)
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     # Batches are cut from memory, curves have a point an epoch, a run that is continued has another folder, and curves
-    # are in it already; the third is between Lightning and torch.
-    harmless = "not have many workers|smaller than the logging|LeafSpec|dirpath has changed|is not empty"
+    # are in it already; the third is between Lightning and torch, the last of any machine that has SLURM.
+    harmless = "not have many workers|smaller than the logging|LeafSpec|dirpath has changed|is not empty|srun"
     warnings.filterwarnings("ignore", f".*({harmless})")
     seed_everything(params.seed, verbose=False)
     # With `deterministic` torch would fill all memory that it takes, to show who reads it unwritten: a tenth of a step.

@@ -23,7 +23,7 @@ def main() -> None:
 
     params = load("train_finder", FinderParams)
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", ".*(not have many workers|LeafSpec|is not empty)")
+    warnings.filterwarnings("ignore", ".*(not have many workers|LeafSpec|is not empty|srun)")
     train, val, test = (LayoutSplit(LAYOUTS, split) for split in SPLITS)
     if not len(train):
         print(f"warning: {LAYOUTS}: no pages to learn from; {OUTPUT} finds nothing", file=sys.stderr)

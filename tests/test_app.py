@@ -112,6 +112,23 @@ def test_a_picture_is_read_corrected_and_saved(site: Site, page: playwright.Page
     assert (site.folder / "data/corrected" / f"{name}.png").read_bytes() == content
 
 
+def test_a_correction_that_is_not_saved_is_not_lost(page: playwright.Page, tmp_path: Path) -> None:
+    upload(page, picture(tmp_path / "mine.png"))
+    wait_for_text(page, "#reading", "Confidence")
+    box = page.get_by_label("The text, to correct")
+    box.fill("<b> not saved")
+    page.get_by_label("Remove Image").click()
+    wait_for_text(page, "#reading", "The correction of the picture before was not saved: <b> not saved")
+    upload(page, tmp_path / "mine.png")
+    wait_for_text(page, "#reading", "Confidence")
+    box.fill("a b")
+    page.get_by_role("button", name="Save the correction").click()
+    wait_for_text(page, "#saved", "…: a b")
+    page.get_by_label("Remove Image").click()
+    wait_for_text(page, "#reading", "The text will stand here.")
+    assert "not saved" not in (page.locator("#reading").text_content() or "")
+
+
 def test_an_example_is_read_by_keyboard_but_not_saved(page: playwright.Page) -> None:
     page.get_by_role("button", name="a b").first.focus()
     page.keyboard.press("Enter")
@@ -204,14 +221,15 @@ def test_no_picture_but_an_uploaded_one_can_be_given(site: Site, path: str, mark
     [uploaded] = answer.json()
     link = Path(uploaded).parents[1] / "link.png"
     link.symlink_to(site.folder / "line.png")
-    assert "Confidence" in ask(site, "change", {"path": uploaded} | marked, None)
+    others = (None, None, "")  # no page is open, no line is shown, with no text
+    assert "Confidence" in ask(site, "change", {"path": uploaded} | marked, *others)
     given = {"path": path.format(folder=site.folder, upload=Path(uploaded).parent)} | marked
     drawn = {"background": None, "layers": [], "composite": None}
     answers = [
-        ask(site, "change", given, None),
-        ask(site, "change", {"path": uploaded, "background": given} | marked, None),
-        *(ask(site, "click", drawn | {name: given}, None, place=1) for name in ("background", "composite")),
-        ask(site, "click", drawn | {"layers": [given]}, None, place=1),
+        ask(site, "change", given, *others),
+        ask(site, "change", {"path": uploaded, "background": given} | marked, *others),
+        *(ask(site, "click", drawn | {name: given}, *others, place=1) for name in ("background", "composite")),
+        ask(site, "click", drawn | {"layers": [given]}, *others, place=1),
         ask(site, "click", None, given, "", place=2),
     ]
     link.unlink()
