@@ -9,7 +9,8 @@ must be whole. Then the same command is given again: it must leave those as they
 page is there once, and nothing else may be left in OUT. Then `textrec bulk` reads MORE pictures (10,000; 0: none)
 without a kill. Pages a second are of what is read to the end, what beginning takes included. Memory is the highest of
 the samples in each tenth of the pages: of all processes of the command the sum of what each has for itself and its
-share of what several have (PSS). It should not grow.
+share of what several have (PSS). It should not grow. At last the PAGES are written once more from the tables that are
+there, as a cluster would send them: so many pages a second the process could take that writes.
 """
 
 import os
@@ -18,9 +19,10 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import cycle, islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -28,6 +30,8 @@ import pyarrow.parquet as pq
 from machine import ROOT, save, tree
 
 from textrec.base.runtime import TextrecError, usable_cores
+from textrec.bulk.job import Job, Task
+from textrec.bulk.worker import How
 from textrec.pages.xml_edit import read_xml
 
 PATIENCE = 0.5  # seconds between two looks
@@ -58,6 +62,7 @@ def main() -> None:
             if out.exists():
                 raise SystemExit(f"{out}: remove it, or what is read would be there already")
             figures[f"{name} {pages}"] = measured(COMMANDS[name], pictures, out, pages, kill=pages == count)
+    figures["writing"] = writing(scratch, count)
     for name, values in figures.items():
         print(f"{name:12} {values}")
     save("bulk", figures)
@@ -91,6 +96,48 @@ def measured(command: Command, pictures: Path, out: Path, count: int, *, kill: b
         "pages_a_second": (count - there) / seconds,
         "peak_mib": max(peaks),
         "peaks_mib": peaks,
+    }
+
+
+class Ready:
+    """A `textrec.bulk.job.Runner` that has read already. tables: of each unit, as a stream of Arrow's."""
+
+    def __init__(self, tables: list[bytes]) -> None:
+        self._tables = tables
+
+    def read(self, tasks: Iterable[Task]) -> Iterator[tuple[Task, pa.Table | str]]:
+        """Give the tables."""
+        for task in tasks:
+            with pa.ipc.open_stream(self._tables[task.unit]) as stream:
+                yield task, stream.read_all()
+
+    def __enter__(self) -> "Ready":
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+def writing(scratch: Path, count: int) -> dict[str, float]:
+    """How fast what `textrec bulk` read of so many pages is written; bytes a page of pictures and tables."""
+    done = files(scratch / f"bulk/bulk-{count}", COMMANDS["bulk"])
+    streams = []
+    for path in done:
+        table, stream = pq.read_table(path), pa.BufferOutputStream()
+        with pa.ipc.new_stream(stream, table.schema) as writer:
+            writer.write_table(table)
+        streams.append(stream.getvalue().to_pybytes())
+    pictures = linked(scratch, count)
+    with TemporaryDirectory(dir=scratch) as folder:
+        job = Job(Path(folder), How("model", "finder"))
+        with job.open([str(pictures)], unit(count)):
+            start = time.perf_counter()
+            job.run(Ready(streams))
+            seconds = time.perf_counter() - start
+    return {
+        "pages_a_second": count / seconds,
+        "bytes_in": sum(path.stat().st_size for path in pictures.iterdir()) / count,
+        "bytes_sent": sum(map(len, streams)) / count,
+        "bytes_out": sum(path.stat().st_size for path in done) / count,
     }
 
 

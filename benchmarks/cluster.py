@@ -10,8 +10,9 @@ PAGES (400) pictures as of bulk.py, in units of 8, are read by each of
     two nodes   --cluster, of two nodes of one core each
 
 Each cluster has besides a head without cores, where the command runs. Pages a second are of what is read from the first
-table that comes to the end, so that all that beginning takes is left out; `seconds` and `first` have it. All nodes are
-of one machine, of which two cores are to be free; what a network costs is not in it.
+table that comes to the end, so that all that beginning takes is left out; `seconds` and `first` have it. `actor_mib` is
+the most that one process of Ray's which reads has (PSS). All nodes are of one machine, of which two cores are to be
+free; what a network costs is not in it.
 """
 
 import os
@@ -19,12 +20,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
-from bulk import COMMANDS, files, linked
-from machine import ROOT, save
+from bulk import COMMANDS, files, linked, memory
+from machine import ROOT, save, tree
 
 CLUSTERS = {"one node": [2], "half": [1], "two nodes": [1, 1]}  # cores of each node
 RATIOS = (("one node", "alone"), ("two nodes", "half"))
@@ -58,17 +60,34 @@ def measured(pictures: Path, out: Path, count: int, *options: str) -> dict[str, 
         raise SystemExit(f"{out}: remove it, or what is read would be there already")
     words = ["bulk", str(pictures), "--page", "--out", str(out), "--unit", str(UNIT), *options]
     begun = time.perf_counter()
-    with subprocess.Popen([sys.executable, "-m", "textrec.cli", *words], stderr=subprocess.PIPE, text=True) as process:
+    most = 0.0
+    with (
+        TemporaryFile("w+") as told,
+        subprocess.Popen([sys.executable, "-m", "textrec.cli", *words], stderr=told) as process,
+    ):
         while not (there := len(files(out, COMMANDS["bulk"]))) and process.poll() is None:
             time.sleep(LOOK)
         first = time.perf_counter()
-        _, told = process.communicate()
+        while process.poll() is None:
+            most = max([most, *map(memory, actors())])
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(1)
         end = time.perf_counter()
-    if process.returncode:
-        raise SystemExit(f"{' '.join(words)}: {told}")
+        if process.returncode:
+            told.seek(0)
+            raise SystemExit(f"{' '.join(words)}: {told.read()}")
     found = {"pages_a_second": (count - UNIT * there) / (end - first), "seconds": end - begun, "first": first - begun}
+    found["actor_mib"] = most
     print(f"{out.name}: {', '.join(f'{name} {value:.2f}' for name, value in found.items())}", flush=True)
     return found
+
+
+def actors() -> Iterator[int]:
+    """The processes below this one that read for Ray."""
+    for pid in tree(os.getpid()):
+        with suppress(OSError):  # it has ended
+            if "_Actor" in Path(f"/proc/{pid}/cmdline").read_text(errors="replace"):
+                yield pid
 
 
 @contextmanager
