@@ -3,8 +3,9 @@
 Usage: python benchmarks/start_from.py ARCHIVES SCRATCH MODEL STRANGER [NAME ...]
 
 ARCHIVES holds iamdb.zip, ondb_strokes.npz and the zip files of transcribed pages that CURVE names. MODEL is one that
-has learned from none of IAM, STRANGER one that has learned from none of the corpora of CURVE (recipes/latin.sh makes
-both). NAME picks some of these; what was saved of the others stays:
+has learned from none of IAM, such as the one that is brought along; STRANGER has learned from none of the corpora of
+CURVE, as models/latin-1.ckpt of `recipes/latin.sh ARCHIVES copiste mss19 poilus`. NAME picks some of these; what was
+saved of the others stays:
 
     iam                 MODEL trained on for MINUTES on IAM's lines
     iam_and_ondb        the same on these and the lines of IAM-OnDB

@@ -1,24 +1,27 @@
 #!/usr/bin/env bash
 # Make the model that textrec brings along, models/latin.ckpt, from the archives in one folder.
 #
-# Usage: recipes/latin.sh ARCHIVES
+# Usage: recipes/latin.sh ARCHIVES [CORPUS ...]
 #
 # ARCHIVES holds what models/latin.md names: fonts or fonts.zip, the prose english.txt and french.txt, and five corpora of
 # transcribed pages, each a zip file of NAME/SPLIT/DOCUMENT/*, split as recipes/latin_splits.tsv has it. IAM may lie
-# there, too: nothing is learned from it.
+# there, too: nothing is learned from it. With each CORPUS the model learns from these alone of the five, as one that is to
+# meet the others as a stranger.
 #
 # Each step is a `dvc exp run`, whose model is kept as models/STEP.ckpt. Broken off, the same command goes on: a step that
 # is done is not done again, and one that was training goes on from its last checkpoint. It says how long each took.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-archives=$(realpath "${1:?usage: recipes/latin.sh ARCHIVES}")
+archives=$(realpath "${1:?usage: recipes/latin.sh ARCHIVES [CORPUS ...]}")
+corpora=("${@:2}")
+((${#corpora[@]})) || corpora=(copiste mss19 peraire poilus stanford)
 fonts=$archives/fonts
 [ -e "$fonts" ] || fonts=$archives/fonts.zip
 
 data=(
   -S data.source=local
   -S "data.path=$archives"
-  -S 'data.ground_truth=[copiste.zip,mss19.zip,peraire.zip,poilus.zip,stanford.zip]'
+  -S "data.ground_truth=[$(IFS=, && echo "${corpora[*]/%/.zip}")]"
   -S "data.fonts=$fonts"
   -S "data.corpus=[$archives/english.txt,$archives/french.txt]"
   -S charset.characters=latin
