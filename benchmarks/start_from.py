@@ -13,7 +13,8 @@ saved of the others stays:
     CORPUS COUNT        STRANGER trained on for some minutes on so many lines of a corpus, 0: as it is
 
 The time of a step is measured first, on an idle machine, and each run is laid out for as many steps as fit; it
-validates at its end, and test is read once. SCRATCH keeps data, runs and figures: broken off, the same command goes on.
+validates at its end, and test is read once. SCRATCH keeps data, steps, runs and figures: broken off, the same command
+goes on.
 """
 
 import hashlib
@@ -66,14 +67,18 @@ def main() -> None:
         for count in minutes:
             made[f"{corpus} {count}"] = partial(_few, scratch / corpus, archives, stranger, corpus, count)
     chosen = sys.argv[5:] or list(made)
-    begun = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in (model, stranger)}
+    begun = {name: _digest(model if name in RUNS else stranger) for name in made}
     saved = json.loads(SAVED.read_text())["figures"] if SAVED.exists() else {}
-    known = saved["runs"] if saved.get("begun_with") == begun else {}
+    known = {name: found for name, found in saved.items() if found["begun_with"] == begun[name]}
     scratch.mkdir(parents=True, exist_ok=True)
     figures = kept(scratch / "start_from.json", {name: made[name] for name in chosen}, known)
     for name, found in figures.items():
         print(f"{name:20}", json.dumps(found))
-    save("start_from", {"begun_with": begun, "runs": figures})
+    save("start_from", {name: found | {"begun_with": begun[name]} for name, found in figures.items()})
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else "none"
 
 
 def _begun(scratch: Path, archives: Path, model: Path, name: str) -> dict[str, Any]:
@@ -116,8 +121,11 @@ def _few(folder: Path, archives: Path, stranger: Path, corpus: str, count: int) 
 
 def _trained(folder: Path, changes: dict[str, Any], minutes: float, name: str, measured: str) -> dict[str, Any]:
     """Train for so many minutes, and read test."""
-    timed = timed_steps(folder, changes)
-    steps = round(60 * minutes * timed["steps"] / timed["seconds"])
+    laid_out = folder / f"{name}.steps"
+    if not laid_out.exists():
+        timed = timed_steps(folder, changes)
+        laid_out.write_text(str(round(60 * minutes * timed["steps"] / timed["seconds"])))
+    steps = int(laid_out.read_text())
     measures = train(folder, changes, steps)
     shutil.copy(folder / "models/model.ckpt", folder / f"models/{name}.ckpt")
     return {"minutes": minutes, "steps": steps, **measures, **_read(folder, changes | {"train.data": measured})}
