@@ -55,13 +55,11 @@ def main() -> None:
     scratch = Path(sys.argv[1]).resolve()
     count, more = (int(sys.argv[place]) if len(sys.argv) > place else usual for place, usual in ((2, 1000), (3, 10000)))
     figures: dict[str, Any] = {"cores": usable_cores()}
-    for pages, names in ((count, COMMANDS), (more, ["bulk"])):
-        pictures = linked(scratch, pages)
-        for name in names if pages else ():
-            out = scratch / f"bulk/{name}-{pages}"
-            if out.exists():
-                raise SystemExit(f"{out}: remove it, or what is read would be there already")
-            figures[f"{name} {pages}"] = measured(COMMANDS[name], pictures, out, pages, kill=pages == count)
+    for name, pages in [("read", count), ("bulk", count), *([("bulk", more)] if more else [])]:
+        out = scratch / f"bulk/{name}-{pages}"
+        if out.exists():
+            raise SystemExit(f"{out}: remove it, or what is read would be there already")
+        figures[f"{name} {pages}"] = measured(COMMANDS[name], linked(scratch, pages), out, pages, kill=pages == count)
     figures["writing"] = writing(scratch, count)
     for name, values in figures.items():
         print(f"{name:12} {values}")

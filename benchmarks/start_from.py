@@ -21,6 +21,7 @@ import hashlib
 import json
 import shutil
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -69,12 +70,19 @@ def main() -> None:
     chosen = sys.argv[5:] or list(made)
     begun = {name: _digest(model if name in RUNS else stranger) for name in made}
     saved = json.loads(SAVED.read_text())["figures"] if SAVED.exists() else {}
-    known = {name: found for name, found in saved.items() if found["begun_with"] == begun[name]}
+    known = {name: found for name, found in saved.items() if name not in chosen or found["begun_with"] == begun[name]}
     scratch.mkdir(parents=True, exist_ok=True)
-    figures = kept(scratch / "start_from.json", {name: made[name] for name in chosen}, known)
+    named = {name: partial(_named, made[name], begun[name]) for name in chosen}
+    figures = kept(scratch / "start_from.json", named, known)
+    if others := [name for name in chosen if figures[name]["begun_with"] != begun[name]]:
+        raise SystemExit(f"{scratch}: {', '.join(others)} began with another model there; name another folder")
     for name, found in figures.items():
         print(f"{name:20}", json.dumps(found))
-    save("start_from", {name: found | {"begun_with": begun[name]} for name, found in figures.items()})
+    save("start_from", figures)
+
+
+def _named(make: Callable[[], dict[str, Any]], model: str) -> dict[str, Any]:
+    return make() | {"begun_with": model}
 
 
 def _digest(path: Path) -> str:
