@@ -1,16 +1,19 @@
 """What training waits for data, and what memory it takes: the share of an epoch between the end of a step and the next
 batch being there.
 
-Usage: python benchmarks/loading.py [SAMPLE_FILE [SCRATCH GIB]]
+Usage: python benchmarks/loading.py [SAMPLE_FILE ...]
 
-SAMPLE_FILE is data/processed/<train.data>.h5 where it is left out (`dvc repro` makes it). Model, batches, augmentation
+SAMPLE_FILE is data/processed/<train.data>.h5 where none is named (`dvc repro` makes it). Model, batches, augmentation
 are those of params.yaml, and all lines are recombined (train.recombine 1), the most that a loader can have to do. Of
-two epochs the second is measured whole, with the drawing of its lines; Lightning's own bookkeeping between two steps
-counts as waiting. A GPU works on the last step meanwhile: there the share is what it waits at most.
+two epochs, of STEPS steps at most, the second is measured whole, with the drawing of its lines; Lightning's own
+bookkeeping between two steps counts as waiting. A GPU works on the last step meanwhile: there the share is what it
+waits at most.
 
-With SCRATCH, a folder, and GIB the same follows for a file of so many GiB there, made of the lines of SAMPLE_FILE again
-and again: epochs of STEPS steps, its pages put out of the system's memory beforehand. What of the process is no page of
-a file is its own memory; the two can be compared.
+Each file has a process of its own, and its pages are put out of the system's memory beforehand. What of the process is
+no page of a file is its own memory. For a million drawn lines:
+
+    dvc exp run -S draw_hands.count.train=1000000 draw_hands
+    python benchmarks/loading.py data/processed/iam_lines.h5 data/processed/drawn_lines.h5
 """
 
 import math
@@ -18,8 +21,8 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import replace
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +32,7 @@ from training_step import make_trainer, own_manner, quiet
 
 from textrec.base.charset import Charset
 from textrec.base.params import load
-from textrec.base.records import SPLITS, Sample
-from textrec.datasets.samples import read_split, write_samples
+from textrec.datasets.samples import read_split
 from textrec.network.batches import loader
 from textrec.network.model import ModelConfig
 from textrec.network.trained import TrainedModel
@@ -43,32 +45,13 @@ STEPS = 300
 
 def main() -> None:
     """Measure, print, save."""
-    quiet()
     params = load("train", TrainParams, ROOT / "params.yaml")
-    file = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / f"data/processed/{params.data}.h5"
-    config = load("model", ModelConfig, ROOT / "params.yaml")
-    figures = {"whole": measured(file, params, config)}
-    if len(sys.argv) > 2:
-        large = Path(sys.argv[2]) / "large.h5"
-        if not large.exists():
-            enlarge(file, large, float(sys.argv[3]))
-        forget(large)
-        figures["large"] = measured(large, params, config, limit_train_batches=STEPS)
+    files = list(map(Path, sys.argv[1:])) or [ROOT / f"data/processed/{params.data}.h5"]
+    figures = {}
+    for file in files:
+        with ProcessPoolExecutor(1, get_context("spawn")) as process:
+            figures[file.stem] = process.submit(measured, file).result()
     save("loading", figures)
-
-
-def enlarge(file: Path, large: Path, gib: float) -> None:
-    """Write a sample file of the training lines of another, again and again."""
-    split = read_split(file, "train")
-    times = int(gib * 2**30 / len(split.pixels)) + 1
-
-    def again() -> Iterator[tuple[str, Sample]]:
-        for number in range(times):
-            for sample in split.samples():
-                yield "train", replace(sample, id=f"{number}-{sample.id}", writer=f"{number}-{sample.writer}")
-
-    about = {"line_height": split.line_height, "characters": split.characters}
-    write_samples(large, again(), source="large", **about, may_be_empty=SPLITS)
 
 
 def forget(path: Path) -> None:
@@ -78,8 +61,12 @@ def forget(path: Path) -> None:
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def measured(file: Path, params: TrainParams, config: ModelConfig, **limits: int) -> dict[str, Any]:
+def measured(file: Path) -> dict[str, Any]:
     """Train for two epochs and measure the second."""
+    quiet()
+    params = load("train", TrainParams, ROOT / "params.yaml")
+    config = load("model", ModelConfig, ROOT / "params.yaml")
+    forget(file)
     begun = time.perf_counter()
     split = read_split(file, "train")
     charset = Charset(split.characters)
@@ -96,7 +83,7 @@ def measured(file: Path, params: TrainParams, config: ModelConfig, **limits: int
     callback = LambdaCallback(
         on_train_batch_start=lambda *_: starts.append(time.perf_counter()), on_train_batch_end=end
     )
-    trainer = make_trainer(params, **own_manner(params, callback), max_epochs=2, **limits)
+    trainer = make_trainer(params, **own_manner(params, callback), max_epochs=2, limit_train_batches=STEPS)
     trainer.fit(training, loader(images, params.batch_size, shuffle=True, seed=params.seed))
     steps = len(ends) // 2
     waits = [start - end for start, end in zip(starts[steps:], ends[steps - 1 :], strict=False)]
@@ -106,7 +93,6 @@ def measured(file: Path, params: TrainParams, config: ModelConfig, **limits: int
     print(f"{steps} steps in {seconds:.1f} s, {share:.2%} of it waiting for data; ", end="")
     print(f"{max(memory) / 2**20:.0f} MiB of memory", flush=True)
     return {
-        "source": split.source,
         "gib": gib,
         "samples": len(split),
         "opened": opened,

@@ -239,7 +239,7 @@ def imported(folder: Path, work: Path) -> list[str]:
     command = [sys.executable, "-m", "stages.import_pages"]
     done = subprocess.run(command, cwd=work, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    return read_split(work / "data/processed/page_lines.h5", "train").text
+    return list(read_split(work / "data/processed/page_lines.h5", "train").text)
 
 
 @narrow

@@ -240,9 +240,9 @@ def test_the_stage_adds_lines_to_those_that_train(tmp_path: Path, monkeypatch: p
     add_corrections.main()
     out = Path("data/processed/corrected_lines.h5")
     train = read_split(out, "train")
-    assert train.id == ["train-0", "train-1", "train-2", *sorted([right.id, wrong.id])]
-    assert train.text[3:] == ["a cat" if name == right.id else "a dog" for name in train.id[3:]]
-    assert [read_split(out, split).id for split in ("val", "test")] == [
+    assert list(train.id) == ["train-0", "train-1", "train-2", *sorted([right.id, wrong.id])]
+    assert list(train.text[3:]) == ["a cat" if name == right.id else "a dog" for name in train.id[3:]]
+    assert [list(read_split(out, split).id) for split in ("val", "test")] == [
         ["val-0", "val-1", "val-2"],
         ["test-0", "test-1", "test-2"],
     ]
@@ -274,5 +274,5 @@ def test_a_correction_outside_the_charset_stops_or_is_left_out(
     params = Path("params.yaml").read_text()
     Path("params.yaml").write_text(params.replace("on_unknown: error", "on_unknown: skip"))
     add_corrections.main()
-    assert read_split("data/processed/corrected_lines.h5", "train").id[3:] == [kept.id]
+    assert list(read_split("data/processed/corrected_lines.h5", "train").id[3:]) == [kept.id]
     assert capsys.readouterr().err == "1 samples dropped: 'é' not in the charset\n"

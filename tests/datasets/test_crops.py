@@ -221,7 +221,7 @@ def test_the_stages_write_the_same_bytes_in_any_folder_with_any_number_of_worker
         assert outputs[0] == outputs[1]
     train = read_split(one / "data/processed/iam_paragraphs.h5", "train")
     assert train.source == "iam_paragraphs"
-    assert train.id[:2] == ["a01-000", "d00-000"]
+    assert list(train.id[:2]) == ["a01-000", "d00-000"]
 
 
 def test_a_stage_that_cannot_go_on_keeps_the_last_good_output(prepare):

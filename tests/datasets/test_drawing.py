@@ -196,13 +196,13 @@ def test_a_line_depends_neither_on_how_many_there_are_nor_on_the_others(hands, t
     few = read_split(tmp_path / "some_lines.h5", "train")
     write(tmp_path / "some_lines.h5", hands, 30, workers=1)
     many = read_split(tmp_path / "some_lines.h5", "train")
-    assert few.id == many.id[:12]
-    assert few.text == many.text[:12]
+    assert list(few.id) == list(many.id[:12])
+    assert list(few.text) == list(many.text[:12])
     assert all((few.image(index) == many.image(index)).all() for index in range(12))
     assert len(set(many.writer)) == 6
     assert many.id[0] == "some_lines-train-0000000"
     write(tmp_path / "some_lines.h5", hands, 12, workers=1, seed=2, height=32)
-    assert read_split(tmp_path / "some_lines.h5", "train").text != few.text
+    assert list(read_split(tmp_path / "some_lines.h5", "train").text) != list(few.text)
     assert set(read_split(tmp_path / "some_lines.h5", "train").height) == {32}
 
 

@@ -373,7 +373,7 @@ def test_the_stage_writes_lines_report_and_sheet_the_same_on_one_core(project: P
     outputs = ["data/processed/page_lines.h5", "metrics/ground_truth.json", "reports/page_lines.png"]
     first = {name: (project / name).read_bytes() for name in outputs}
     train = read_split(project / outputs[0], "train")
-    assert (train.source, train.text, train.line_height) == ("page_lines", list(TEXTS), 28)
+    assert (train.source, [*train.text], train.line_height) == ("page_lines", list(TEXTS), 28)
     metrics = json.loads(first[outputs[1]])
     assert metrics["corpora"]["c"]["test"] == {
         "documents": 1,

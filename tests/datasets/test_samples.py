@@ -1,3 +1,4 @@
+import dataclasses
 import mmap
 import shutil
 import subprocess
@@ -54,11 +55,16 @@ def test_samples_come_back_as_they_were_written(tmp_path):
             assert replace(one, image=None) == replace(two, image=None)  # type: ignore[arg-type]
 
 
-def test_pixels_are_mapped_from_the_file(tmp_path):
+def test_a_split_is_mapped_from_the_file(tmp_path):
     write(tmp_path / "s.h5")
     read = read_split(tmp_path / "s.h5", "train")
-    assert isinstance(read.pixels.base, memoryview)
-    assert read.pixels.base.obj is read.mapped
+    whole = np.frombuffer(read.mapped, np.uint8)
+    fields = {field.name: getattr(read, field.name) for field in dataclasses.fields(read)}
+    arrays = {name: value for name, value in fields.items() if isinstance(value, np.ndarray)}
+    assert {"pixels", "share", "words"} < arrays.keys()
+    assert all(np.shares_memory(array, whole) for array in arrays.values() if array.size)
+    assert (list(read.text), read.text[1]) == (["text of a", "é & ß", "text of d"], "é & ß")
+    assert (list(read.id[1:]), len(read.id[1:])) == (["c", "d"], 2)
     assert (np.frombuffer(read.mapped, np.uint8, len(read.pixels), read.begin) == read.pixels).all()
     assert np.shares_memory(read.image(1), read.pixels)
     with pytest.raises(ValueError, match="read-only"):
@@ -110,7 +116,7 @@ def test_a_split_may_be_empty_where_the_writer_says_so(tmp_path):
     options = {"source": "made up", "line_height": 28, "characters": CHARACTERS}
     write_samples(path, rest, **options, may_be_empty=("train",))
     empty = read_split(path, "train")
-    assert (len(empty), list(empty.samples()), empty.text) == (0, [], [])
+    assert (len(empty), list(empty.samples()), list(empty.text)) == (0, [], [])
     assert len(read_split(path, "val")) == 1
     contact_sheet(tmp_path / "sheet.png", path)
     with pytest.raises(TextrecError, match=r"split val is empty"):
@@ -167,6 +173,13 @@ def test_a_file_that_is_missing_damaged_or_of_another_format_is_named(tmp_path):
     with h5py.File(path, "r+") as file:
         del file["train/words"]
     with pytest.raises(TextrecError, match=r"samples\.h5: not a readable sample file .*words"):
+        read_split(path, "train")
+    path.write_bytes(whole)
+    with h5py.File(path, "r+") as file:
+        listed = file["train/listed"][()]
+        del file["train/listed"]
+        file.create_dataset("train/listed", data=listed, chunks=True)
+    with pytest.raises(TextrecError, match=r"samples\.h5: not a readable .* \(/train/listed is in several parts\)"):
         read_split(path, "train")
     with h5py.File(path, "r+") as file:
         file.attrs["format"] = 99

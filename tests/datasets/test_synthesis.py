@@ -202,7 +202,7 @@ def test_stages_train_on_training_forms_alone_and_measure_on_real_paragraphs(pro
         real, copied = (
             read_split(f"data/processed/{name}.h5", split) for name in ("iam_paragraphs", "synth_paragraphs")
         )
-        assert (copied.id, copied.text) == (real.id, real.text)
+        assert ([*copied.id], [*copied.text]) == ([*real.id], [*real.text])
         assert (copied.pixels == real.pixels).all()
 
 

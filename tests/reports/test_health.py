@@ -141,7 +141,7 @@ def test_suspects_are_written_as_json(tmp_path: Path) -> None:
 def test_a_row_pasted_as_it_is_mends_the_label(tmp_path: Path) -> None:
     [row] = correction_rows(label("A quick fox", 'A "slow" fox'), {"a01-000-00": "a01-000"})
     mended = Parsed(tmp_path, corrections=row + "\n")
-    assert mended.splits["train"].text == ['A "slow" fox', "jumps over"]
+    assert list(mended.splits["train"].text) == ['A "slow" fox', "jumps over"]
     assert mended.report.noted["corrections"] == {"applied": ["a01-000-00"]}
 
 

@@ -10,7 +10,7 @@ from networks import CHARSET, recognizer, sample, split_of
 
 from textrec.base.charset import BLANK, END, START
 from textrec.base.runtime import TextrecError
-from textrec.datasets.samples import Split
+from textrec.datasets.samples import Split, Texts
 from textrec.network.batches import pad
 from textrec.reports.labels import judge, text_losses
 
@@ -71,7 +71,8 @@ def test_the_loss_without_ctc_is_that_of_teacher_forcing_with_the_end() -> None:
 
 
 def test_a_label_too_long_for_its_image_has_an_infinite_loss(split: Split) -> None:
-    judged = judge(recognizer(), replace(split, text=["a" * 30, *split.text[1:]]), batch_size=5)
+    texts = Texts(np.array([b"a" * 30, *(text.encode() for text in split.text[1:])]))
+    judged = judge(recognizer(), replace(split, text=texts), batch_size=5)
     assert judged[0].loss == math.inf
     assert all(math.isfinite(one.loss) for one in judged[1:])
     assert all(math.isfinite(one.read_loss) for one in judged)

@@ -28,11 +28,11 @@ import sys
 import tempfile
 from array import array
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, SupportsIndex, overload
 
 import h5py
 import numpy as np
@@ -152,12 +152,31 @@ class _SplitWriter:
             group.create_dataset(name, data=np.fromiter(texts, kind, len(lengths)))
 
 
+class Texts(Sequence[str]):
+    """Texts as they lie in a file, each decoded when it is asked for; encoded: UTF-8 of fixed length, (n,)."""
+
+    def __init__(self, encoded: np.ndarray) -> None:
+        self._encoded = encoded
+
+    def __len__(self) -> int:
+        return len(self._encoded)
+
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> str: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> "Texts": ...
+
+    def __getitem__(self, index: SupportsIndex | slice) -> "str | Texts":
+        return Texts(self._encoded[index]) if isinstance(index, slice) else self._encoded[index].decode()
+
+
 @dataclass(frozen=True)
 class Split:
-    """One split of a sample file; fields as in the file, texts as lists of str.
+    """One split of a sample file; fields as in the file.
 
-    `pixels` is mapped, not read: memory holds what was looked at last, and gives it up where it is short. `mapped` is
-    the file, in which they begin at byte `begin`.
+    They are mapped, not read: memory holds what was looked at last, and gives it up where it is short. `mapped` is the
+    file, in which pixels begin at byte `begin`.
     `line_height` (pixels), `source` and `characters` are those of the whole file.
     """
 
@@ -171,9 +190,9 @@ class Split:
     word_count: np.ndarray
     lines: np.ndarray
     line_count: np.ndarray
-    text: list[str]
-    id: list[str]
-    writer: list[str]
+    text: Texts
+    id: Texts
+    writer: Texts
     line_height: int
     source: str
     characters: str
@@ -199,12 +218,9 @@ class Split:
 
     def read_ahead(self, indices: Iterable[int]) -> None:
         """Have the system read the images of samples while something else is done; not every system can."""
-        if hasattr(mmap, "MADV_WILLNEED"):
-            for index in indices:
-                start = self.begin + int(self.offset[index])
-                page = start - start % mmap.PAGESIZE
-                size = int(self.height[index]) * int(self.width[index])
-                self.mapped.madvise(mmap.MADV_WILLNEED, page, start + size - page)
+        for index in indices:
+            size = int(self.height[index]) * int(self.width[index])
+            _read_ahead(self.mapped, self.begin + int(self.offset[index]), size)
 
     def word_ranges(self, index: int) -> np.ndarray:
         """The rows of `words` of a sample, int32 (words, 2)."""
@@ -230,32 +246,46 @@ class Split:
 
 
 def read_split(path: str | Path, split: str) -> Split:
-    """Read one split but for its pixels, which are mapped.
+    """Map one split.
 
     Raises TextrecError where the file is missing, damaged, or of another format version.
     """
     try:
-        with h5py.File(path, "r") as file:
+        with h5py.File(path, "r") as file, Path(path).open("rb") as plain:
             version = file.attrs.get("format")
             if version != FORMAT:
                 raise TextrecError(
                     f"{path}: sample format {version or 'unknown'}, this version reads {FORMAT}; run `dvc repro`"
                 )
             group: Any = file[split]
-            texts: Any = {name: [value.decode() for value in group[name][()]] for name in TEXTS}
-            arrays: Any = {name: group[name][()] for name in ARRAYS}
-            size, place = group["pixels"].size, group["pixels"].id.get_offset()
+            mapped = mmap.mmap(plain.fileno(), 0, access=mmap.ACCESS_READ)
+            arrays: Any = {name: _mapped(mapped, group[name]) for name in ("pixels", *ARRAYS, *TEXTS)}
+            begin = group["pixels"].id.get_offset() or 0  # HDF5 gives an empty array none
+            for name in (*ARRAYS, *TEXTS):  # asked for here and there, each time a page of the disk
+                _read_ahead(mapped, group[name].id.get_offset() or 0, arrays[name].nbytes)
             attributes: Any = {name: file.attrs[name] for name in ("source", "characters")}
             line_height = int(str(file.attrs["line_height"]))
-        with Path(path).open("rb") as file:
-            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        begin = place or 0  # HDF5 gives an empty array none
-        pixels = np.frombuffer(mapped, np.uint8, size, begin)
     except FileNotFoundError:
         raise TextrecError(f"{path}: not found; run `dvc repro` or `dvc pull` to get it") from None
     except (OSError, KeyError, RuntimeError, ValueError) as error:
         raise TextrecError(f"{path}: not a readable sample file ({error}); remove it and run `dvc repro`") from None
-    return Split(pixels, **arrays, **texts, **attributes, line_height=line_height, mapped=mapped, begin=begin)
+    arrays |= {name: Texts(arrays[name]) for name in TEXTS}
+    return Split(**arrays, **attributes, line_height=line_height, mapped=mapped, begin=begin)
+
+
+def _mapped(mapped: mmap.mmap, dataset: h5py.Dataset) -> np.ndarray:
+    """The values of a dataset of HDF5, a view on its file."""
+    place = dataset.id.get_offset()
+    if place is None and dataset.size:
+        raise ValueError(f"{dataset.name} is in several parts")
+    return np.ndarray(dataset.shape, dataset.dtype, mapped, place or 0)
+
+
+def _read_ahead(mapped: mmap.mmap, start: int, size: int) -> None:
+    """Have the system read so many bytes of a file while something else is done, where it can."""
+    if hasattr(mmap, "MADV_WILLNEED") and size:
+        page = start - start % mmap.PAGESIZE
+        mapped.madvise(mmap.MADV_WILLNEED, page, start + size - page)
 
 
 def write_training_samples(

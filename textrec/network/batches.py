@@ -66,8 +66,9 @@ class TextImages(Dataset[Batch]):
                 "train a model on it, or set train.data to what this one was trained on"
             )
         self._charset = charset
-        lengths = np.array([len(text) for text in split.text]) + 2  # <START> and <END>
-        self._check_labels(lengths > config.max_length)
+        counts = np.fromiter(map(len, split.text), np.int64)
+        lengths = counts + 2  # <START> and <END>
+        self._check_labels(counts, lengths > config.max_length)
         self._check(lengths, "tokens of text", "max_length", config.max_length)
         self._check(split.height, "pixels high", "max_height", config.max_height)
         self._check(split.width, "pixels wide", "max_width", config.max_width)
@@ -79,8 +80,8 @@ class TextImages(Dataset[Batch]):
         """How many pixels the images at `indices` have; both int64 (N,)."""
         return self.split.height[indices].astype(np.int64) * self.split.width[indices]
 
-    def _check_labels(self, long: np.ndarray) -> None:
-        split, count = self.split, np.array([len(text) for text in self.split.text])
+    def _check_labels(self, count: np.ndarray, long: np.ndarray) -> None:
+        split = self.split
         room = split.width * (split.height / split.line_height) / (NARROWEST * split.line_height)
         for index in np.flatnonzero(long & (count > room)):
             raise TextrecError(
