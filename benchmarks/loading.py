@@ -46,11 +46,13 @@ STEPS = 300
 def main() -> None:
     """Measure, print, save."""
     params = load("train", TrainParams, ROOT / "params.yaml")
+    config = load("model", ModelConfig, ROOT / "params.yaml")
     files = list(map(Path, sys.argv[1:])) or [ROOT / f"data/processed/{params.data}.h5"]
     figures = {}
     for file in files:
-        with ProcessPoolExecutor(1, get_context("spawn")) as process:
-            figures[file.stem] = process.submit(measured, file).result()
+        forget(file)
+        with ProcessPoolExecutor(1, get_context("spawn"), quiet) as process:
+            figures[file.stem] = process.submit(measured, file, params, config, limit_train_batches=STEPS).result()
     save("loading", figures)
 
 
@@ -61,12 +63,8 @@ def forget(path: Path) -> None:
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def measured(file: Path) -> dict[str, Any]:
-    """Train for two epochs and measure the second."""
-    quiet()
-    params = load("train", TrainParams, ROOT / "params.yaml")
-    config = load("model", ModelConfig, ROOT / "params.yaml")
-    forget(file)
+def measured(file: Path, params: TrainParams, config: ModelConfig, **limits: int) -> dict[str, Any]:
+    """Train for two epochs, limited as the Trainer has it, and measure the second."""
     begun = time.perf_counter()
     split = read_split(file, "train")
     charset = Charset(split.characters)
@@ -83,7 +81,7 @@ def measured(file: Path) -> dict[str, Any]:
     callback = LambdaCallback(
         on_train_batch_start=lambda *_: starts.append(time.perf_counter()), on_train_batch_end=end
     )
-    trainer = make_trainer(params, **own_manner(params, callback), max_epochs=2, limit_train_batches=STEPS)
+    trainer = make_trainer(params, **own_manner(params, callback), max_epochs=2, **limits)
     trainer.fit(training, loader(images, params.batch_size, shuffle=True, seed=params.seed))
     steps = len(ends) // 2
     waits = [start - end for start, end in zip(starts[steps:], ends[steps - 1 :], strict=False)]
