@@ -15,9 +15,9 @@ from PIL import Image
 
 from textrec.base.charset import Charset
 from textrec.base.runtime import TextrecError
+from textrec.network.memory import bound_memory, give_back
 from textrec.pages.cutting import cut_line
 from textrec.pages.pictures import open_pictures
-from textrec.reading.memory import bound_memory, give_back
 from textrec.reading.page_reading import LineReading, PageReading
 
 if TYPE_CHECKING:

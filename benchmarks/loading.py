@@ -34,6 +34,7 @@ from textrec.base.charset import Charset
 from textrec.base.params import load
 from textrec.datasets.samples import read_split
 from textrec.network.batches import loader
+from textrec.network.memory import TRAINING, bound_memory
 from textrec.network.model import ModelConfig
 from textrec.network.trained import TrainedModel
 from textrec.training.lightning_module import Training
@@ -51,9 +52,15 @@ def main() -> None:
     figures = {}
     for file in files:
         forget(file)
-        with ProcessPoolExecutor(1, get_context("spawn"), quiet) as process:
+        with ProcessPoolExecutor(1, get_context("spawn"), begin) as process:
             figures[file.stem] = process.submit(measured, file, params, config, limit_train_batches=STEPS).result()
     save("loading", figures)
+
+
+def begin() -> None:
+    """Begin a process as the stage `train` does."""
+    quiet()
+    bound_memory(TRAINING)
 
 
 def forget(path: Path) -> None:

@@ -25,6 +25,7 @@ def main() -> None:
 
     from textrec.network.batches import TextImages
     from textrec.network.language import LanguageModel
+    from textrec.network.memory import TRAINING, bound_memory
     from textrec.network.model import ModelConfig
     from textrec.network.trained import TrainedModel
     from textrec.training.augmentation import augmentation_sheet
@@ -33,6 +34,7 @@ def main() -> None:
     from textrec.training.tracking import publish
     from textrec.training.transfer import begin_language, begin_with
 
+    bound_memory(TRAINING)
     params, config = load("train", TrainParams), load("model", ModelConfig)
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     # Batches are cut from memory, curves have a point an epoch, a run that is continued has another folder, and curves

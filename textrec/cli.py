@@ -16,8 +16,8 @@ from tqdm import tqdm
 
 from textrec.archives.fetch import digest
 from textrec.base.runtime import TextrecError, fail, run, usable_cores
+from textrec.network.memory import bound_memory
 from textrec.reading.files import pages_of, paths, targets
-from textrec.reading.memory import bound_memory
 from textrec.reading.outputs import FILES, STREAMS, Files, draw
 from textrec.reading.sheets import Sheet, outcome, read_files, tell, write_xml, writing
 

@@ -15,8 +15,8 @@ from textrec.bulk.fetching import fetch_item, lies_here
 from textrec.bulk.listing import Item
 from textrec.bulk.rows import row_of_error, rows_of, table_of
 from textrec.network.finder import LineFinder
+from textrec.network.memory import bound_memory
 from textrec.pages.pictures import count_pages
-from textrec.reading.memory import bound_memory
 from textrec.reading.recognizer import Kind, Recognizer
 from textrec.reading.sheets import Sheet, read_files
 

@@ -19,13 +19,13 @@ from PIL import Image
 from tqdm import tqdm
 
 from textrec.base.runtime import TextrecError, describe, usable_cores
+from textrec.network.memory import give_back
 from textrec.pages.new_lines import NewLine
 from textrec.pages.page_alto import Page, PageLine, crop_line, is_page, page_pixels, read_page, write_page
 from textrec.pages.pictures import SUFFIXES, open_pictures
 from textrec.pages.ribbons import covered
 from textrec.pages.xml_edit import Element
 from textrec.reading.files import is_picture, on_disk
-from textrec.reading.memory import give_back
 from textrec.reading.page_reading import LineReading, PageReading
 
 if TYPE_CHECKING:  # torch takes seconds to import, in which a wrong option or Ctrl-C is to be answered

@@ -10,7 +10,7 @@ from repository import ROOT
 
 # A block of 64 MiB in pieces that the C library keeps when they are freed, all but the last, which holds up the rest.
 FREED = """
-from textrec.reading.memory import bound_memory, give_back
+from textrec.network.memory import bound_memory, give_back
 bound_memory()
 def resident():
     return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmRSS"))
@@ -36,7 +36,9 @@ def test_what_is_freed_goes_back_to_the_system() -> None:
 
 
 def test_what_a_person_has_set_stays() -> None:
-    script = "import os; from textrec.reading.memory import *; bound_memory(); print(os.environ[NAME])"
+    script = "import os; from textrec.network.memory import *; bound_memory(); print(os.environ[NAME])"
     name = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
     assert run(f"NAME = {name!r}; {script}", **{name: "7"}) == "7"
     assert run(f"import os; NAME = {name!r}; os.environ.pop(NAME, None); {script}") == "32"
+    more = script.replace("bound_memory()", "bound_memory(TRAINING)")
+    assert run(f"import os; NAME = {name!r}; os.environ.pop(NAME, None); {more}") == "256"
