@@ -1,11 +1,11 @@
 import pytest
 import torch
-from networks import SIZES, batch, config, cut, recognizer
+from networks import CHARSET, SIZES, batch, config, cut, recognizer
 
 from textrec.base.charset import END, PAD, START
 from textrec.base.runtime import TextrecError
 from textrec.network.decoding import greedy
-from textrec.network.model import Encoded, ResNetTransformer
+from textrec.network.model import Encoded, ResNetTransformer, places
 
 
 @torch.inference_mode()
@@ -91,10 +91,18 @@ def test_a_line_is_one_row_of_positions_and_windows_slide_down_a_paragraph() -> 
         assert model.encode(batch(size), size).step_count.tolist() == [rows * 10]
 
 
+def test_each_line_of_a_text_has_places_of_its_own() -> None:
+    newline = CHARSET.newline
+    tokens = torch.tensor([[START, 4, 5, newline, 4, newline, newline, 6], [START, 4, 5, 6, 7, END, PAD, PAD]])
+    assert places(tokens, newline)[0].tolist() == [[0, 0], [0, 1], [0, 2], [1, 0], [1, 1], [2, 0], [3, 0], [3, 1]]
+    assert places(tokens, newline)[1].tolist() == [[0, place] for place in range(8)]
+    assert torch.equal(places(tokens, -1)[0], places(tokens, -1)[1])
+
+
 def test_positions_are_learned_where_asked_for() -> None:
     for learned in (True, False):
         model = recognizer(learned_positions=learned).model
-        assert {model.row_position.requires_grad, model.token_position.requires_grad} == {learned}
+        assert {model.row_position.requires_grad, model.line_position.requires_grad} == {learned}
 
 
 def test_the_original_small_network_is_reachable_by_parameters_alone() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from networks import CHARSET, recognizer
+from networks import CHARSET, line_recognizer, recognizer
 
 from textrec.base.charset import END
 from textrec.base.runtime import TextrecError
@@ -85,8 +85,24 @@ def rewrite(checkpoint: Path, **changes: object) -> None:
 
 def test_a_checkpoint_of_another_version(checkpoint: Path) -> None:
     rewrite(checkpoint, format=99)
-    with pytest.raises(TextrecError, match="checkpoint format 99, this version reads 4"):
+    with pytest.raises(TextrecError, match="checkpoint format 99, this version reads 5"):
         Recognizer.load(checkpoint)
+
+
+def test_a_checkpoint_of_the_version_before_is_read_where_it_reads_lines(tmp_path: Path) -> None:
+    lines, path = line_recognizer(), tmp_path / "model.ckpt"
+    lines.save(path)
+    now = Recognizer.load(path)
+    weights = torch.load(path, weights_only=True)["weights"]
+    del weights["line_position"]
+    rewrite(path, format=4, weights=weights)
+    before = Recognizer.load(path)
+    assert before.read_crops([IMAGE]) == now.read_crops([IMAGE])
+    before.save(tmp_path / "again.ckpt")
+    assert Recognizer.load(tmp_path / "again.ckpt").read_crops([IMAGE]) == now.read_crops([IMAGE])
+    rewrite(path, characters=CHARSET.characters)
+    with pytest.raises(TextrecError, match="checkpoint format 4, this version reads 5; train it anew"):
+        Recognizer.load(path)
 
 
 def test_a_checkpoint_with_weights_of_another_shape(checkpoint: Path) -> None:
@@ -99,7 +115,7 @@ def test_something_else_that_torch_saved(checkpoint: Path) -> None:
     torch.save({"weights": {}}, checkpoint)
     with pytest.raises(TextrecError, match="it does not say its format"):
         Recognizer.load(checkpoint)
-    torch.save({"format": 4, "weights": {}}, checkpoint)
+    torch.save({"format": 5, "weights": {}}, checkpoint)
     with pytest.raises(TextrecError, match="it lacks calibration, characters, line_height, model"):
         Recognizer.load(checkpoint)
 

@@ -98,8 +98,9 @@ def test_texts_longer_than_a_cache_grows_by_are_read_alike(exported: tuple[ResNe
         caches, theirs = (one.caches(part, 39) for one, part in ((found, encoded), (network, expected)))
         for step in range(39):
             tokens = torch.tensor([FIRST + step % 5, FIRST + step % 3])
-            log_probs = found.next_token(tokens, step, caches, encoded.attention_mask())
-            truth = network.next_token(tokens, step, theirs, expected.attention_mask())
+            place = torch.tensor([[0, step], [step // 20, step % 20]])
+            log_probs = found.next_token(tokens, place, step, caches, encoded.attention_mask())
+            truth = network.next_token(tokens, place, step, theirs, expected.attention_mask())
             torch.testing.assert_close(log_probs, truth, atol=1e-4, rtol=1e-4)
 
 
@@ -176,8 +177,8 @@ def test_an_export_with_a_damaged_graph(damaged: Path) -> None:
     [
         (b"{", "textrec.json in it is damaged"),
         (b"[]", "textrec.json in it is damaged"),
-        (json.dumps({"format": 99}).encode(), "export format 99, this version reads 3; export the model anew"),
-        (b'{"format": 3, "model": {}}', "lacks calibration, characters, line_height"),
+        (json.dumps({"format": 99}).encode(), "export format 99, this version reads 4; export the model anew"),
+        (b'{"format": 4, "model": {}}', "lacks calibration, characters, line_height"),
     ],
 )
 def test_an_export_with_another_description(damaged: Path, description: bytes, message: str) -> None:

@@ -55,6 +55,7 @@ def recognizer(seed: int = 0, **changes: object) -> Recognizer:
 def line_recognizer(**changes: object) -> Recognizer:
     """The same for single lines: its charset has no newline."""
     built = recognizer(**changes)
+    built.model.newline = -1
     return Recognizer(built.model, Charset("abcd e"), built.calibration)
 
 

@@ -48,6 +48,11 @@ class Charset:
         """Number of tokens, the specials included."""
         return len(SPECIALS) + len(self.characters)
 
+    @property
+    def newline(self) -> int:
+        """Token id of a newline, which stands between the lines of a paragraph; -1, that of none, without one."""
+        return self._ids.get("\n", -1)
+
     def unknown(self, text: str) -> str:
         """The characters of `text` that are not in the charset, each once, sorted."""
         return "".join(sorted(set(text) - self._ids.keys()))

@@ -27,10 +27,14 @@ CELLS = 2**24  # of 8 bytes, of the alignments that are in memory at once
 class Network(Protocol):
     """What decoding asks of a network; see `model.ResNetTransformer`, which is one."""
 
+    @property
+    def newline(self) -> int: ...  # noqa: D102
     def ctc(self, encoded: Encoded) -> Tensor: ...  # noqa: D102
     def decode(self, encoded: Encoded, tokens: Tensor) -> Tensor: ...  # noqa: D102
     def caches(self, encoded: Encoded, slots: int) -> list[Cache]: ...  # noqa: D102
-    def next_token(self, tokens: Tensor, step: int, caches: list[Cache], mask: Tensor) -> Tensor: ...  # noqa: D102
+    def next_token(  # noqa: D102
+        self, tokens: Tensor, place: Tensor, step: int, caches: list[Cache], mask: Tensor
+    ) -> Tensor: ...
 
 
 @torch.inference_mode()
@@ -44,19 +48,22 @@ def greedy(network: Network, encoded: Encoded) -> tuple[Tensor, Tensor]:
     mask, limit = encoded.attention_mask(), encoded.limit
     caches = network.caches(encoded, length)
     rows = torch.arange(batch, device=limit.device)  # of the batch, those that have not been dropped
-    token = limit.new_full((batch,), START)
+    token, place = limit.new_full((batch,), START), limit.new_zeros(batch, 2)
     tokens = limit.new_full((batch, length), PAD)
     scores = torch.zeros(batch, length, device=limit.device)
     running = torch.ones_like(limit, dtype=torch.bool)
     step = 0
     while running.any():
-        score, token = network.next_token(token, step, caches, mask).max(-1)
+        score, token = network.next_token(token, place, step, caches, mask).max(-1)
+        begins = token == network.newline
+        place = torch.stack([place[:, 0] + begins, (place[:, 1] + 1) * ~begins], dim=1)
         tokens[rows[running], step], scores[rows[running], step] = token[running], score[running]
         step += 1
         running &= (token != END) & (step < limit)
         if 4 * int(running.sum()) <= 3 * len(running):  # a copy of what is kept costs about as much as a step
             caches = [Cache(*(part[running] for part in cache)) for cache in caches]
-            rows, limit, mask, token, running = (x[running] for x in (rows, limit, mask, token, running))
+            kept = (rows, limit, mask, token, place, running)
+            rows, limit, mask, token, place, running = (x[running] for x in kept)
     return tokens[:, :step], scores[:, :step]
 
 

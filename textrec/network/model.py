@@ -66,15 +66,19 @@ class Encoded(NamedTuple):
 class ResNetTransformer(nn.Module):
     """Image in, text out, as tokens of a charset of `vocabulary` entries; `line_height` is pixels a line of text.
 
+    `newline` is the token that ends a line of text, -1 where there is none. Tokens have two positions, as those of the
+    image have: of their line, and in it. What a model of lines has learned of where to look then holds for each line.
+
     A window as high as a line slides down the features of the ResNet, one position a line for an image of one line;
     recurrent layers run along each row of positions. What they give is read twice: by CTC, row after row as one long
     sequence (Coquenet et al. 2020), and by the Transformer decoder, which looks at all of it.
     """
 
-    def __init__(self, config: ModelConfig, *, vocabulary: int, line_height: int) -> None:
+    def __init__(self, config: ModelConfig, *, vocabulary: int, line_height: int, newline: int = -1) -> None:
         super().__init__()
         self.config = config
         self.line_height = line_height
+        self.newline = newline
         dim = config.tf_dim
         rows, columns = config.resnet.output_size(config.max_height, config.max_width)
         self.window = config.resnet.output_size(line_height, 1)[0]  # rows of features of one line
@@ -89,6 +93,7 @@ class ResNetTransformer(nn.Module):
         self.row_position = self._positions(int(self._row_count(torch.tensor(rows))), dim)
         self.column_position = self._positions(columns, dim)
         self.token_position = self._positions(config.max_length, dim)
+        self.line_position = self._positions(-(-config.max_height // line_height), dim, first=0)
         self.embedding = nn.Embedding(vocabulary, dim)
         self.dropout = nn.Dropout(config.tf_dropout)
         sizes = {"heads": config.tf_heads, "dropout": config.tf_dropout}
@@ -155,8 +160,11 @@ class ResNetTransformer(nn.Module):
         step = self.config.row_step
         return ((rows - self.window).clamp(min=0) + step - 1) // step + 1
 
-    def _positions(self, length: int, dim: int) -> nn.Parameter:
-        return nn.Parameter(sinusoids(length, dim), requires_grad=self.config.learned_positions)
+    def _positions(self, length: int, dim: int, *, first: int | None = None) -> nn.Parameter:
+        """Vectors of so many positions, begun so that the one at `first`, if any, is zero."""
+        begun = sinusoids(length, dim)
+        begun = begun if first is None else begun - begun[first]
+        return nn.Parameter(begun, requires_grad=self.config.learned_positions)
 
     def ctc(self, encoded: Encoded) -> Tensor:
         """Log-probabilities float (B, S, vocabulary) of the auxiliary CTC head, one for each of `encoded.steps`."""
@@ -175,7 +183,7 @@ class ResNetTransformer(nn.Module):
 
     def decode(self, encoded: Encoded, tokens: Tensor) -> Tensor:
         """Teacher forcing: logits float (B, T, vocabulary) of the token after each of `tokens`, int64 (B, T)."""
-        hidden = self.embed(tokens, self.token_position[: tokens.shape[1]])
+        hidden = self.embed(tokens, places(tokens, self.newline))
         mask = encoded.attention_mask()
         for layer in self.decoder_layers():
             hidden = layer(hidden, encoded.memory, mask)
@@ -185,12 +193,12 @@ class ResNetTransformer(nn.Module):
         """For `next_token`: one a layer, with room for `slots` tokens."""
         return [layer.cache(encoded.memory, slots) for layer in self.decoder_layers()]
 
-    def next_token(self, tokens: Tensor, step: int, caches: list[Cache], mask: Tensor) -> Tensor:
+    def next_token(self, tokens: Tensor, place: Tensor, step: int, caches: list[Cache], mask: Tensor) -> Tensor:
         """Log-probabilities float (B, vocabulary) of the token after the one at `step`, int64 (B,), `<START>` at 0.
 
-        The caches are extended by it. mask: see `Encoded.attention_mask`.
+        The caches are extended by it. place: int64 (B, 2), see `places`; mask: see `Encoded.attention_mask`.
         """
-        hidden = self.embed(tokens[:, None], self.token_position[step])
+        hidden = self.embed(tokens[:, None], place[:, None])
         for layer, cache in zip(self.decoder_layers(), caches, strict=True):
             hidden = layer.step(hidden, cache, step, mask)
         return self.predict(hidden)[:, 0]
@@ -203,6 +211,19 @@ class ResNetTransformer(nn.Module):
         """The layers that `caches` has one for each."""
         return cast(Iterable[DecoderLayer], self.layers)  # torch types a ModuleList's items as any module
 
-    def embed(self, tokens: Tensor, positions: Tensor) -> Tensor:
-        """What enters the first layer for tokens, int64 (B, T), at their positions' vectors, float (T or 1, tf_dim)."""
+    def embed(self, tokens: Tensor, place: Tensor) -> Tensor:
+        """What enters the first layer for tokens, int64 (B, T), at their `places`, int64 (B, T, 2)."""
+        line, column = place.unbind(-1)
+        line = line.clamp(max=len(self.line_position) - 1)  # a network that has learned little may write any number
+        positions = functional.embedding(column, self.token_position) + functional.embedding(line, self.line_position)
         return self.dropout(self.embedding(tokens) * math.sqrt(self.config.tf_dim) + positions)
+
+
+def places(tokens: Tensor, newline: int) -> Tensor:
+    """Where tokens, int64 (B, T), stand in the text: int64 (B, T, 2), of each its line, and its place in that, from 0.
+
+    `<START>` begins the first line, `newline` the one after it.
+    """
+    place = torch.arange(tokens.shape[1], device=tokens.device).expand_as(tokens)
+    begins = tokens == newline
+    return torch.stack([begins.cumsum(1), place - (place * begins).cummax(1).values], dim=-1)

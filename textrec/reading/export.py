@@ -15,7 +15,6 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from textrec.base.runtime import TextrecError, atomic
 from textrec.base.zips import zip_info
@@ -30,7 +29,7 @@ OPSET = 20  # of ONNX 1.15; onnxruntime 1.17 and later run it
 ENCODER_AXES = {"images": {0: "batch", 2: "height", 3: "width"}, "sizes": {0: "batch"}}
 DECODER_AXES = {
     "tokens": {0: "batch", 1: "length"},
-    "step": {},
+    "places": {0: "batch", 1: "length"},
     "mask": {0: "batch", 3: "positions"},
     "past": {2: "length", 3: "slots_and_length"},
 }
@@ -46,7 +45,7 @@ def export(recognizer: Recognizer, path: str | Path) -> None:
         -> image float (B, 2 * layers, S, dim of a head), the keys and values of each decoder layer in turn; mask,
         step_count and limit, see `model.Encoded`; where there is a CTC head also ctc, its log-probabilities, float
         (B, S, vocabulary).
-    decoder: what comes after each of T tokens, from position `step` on. tokens int64 (B, T); step int64 (1,); mask
+    decoder: what comes after each of T tokens. tokens int64 (B, T); places int64 (B, T, 2), see `model.places`; mask
         float (B, 1, 1, S), see `Encoded.attention_mask`; past float (1, 1, T, slots + T), minus infinity where a token
         must not look, as at slots that are empty and at tokens behind it; of layer i text_keys_i and text_values_i,
         float (B, heads, slots, dim of a head), image_keys_i and image_values_i, float (B, 1, S, dim of a head)
@@ -127,11 +126,10 @@ class _Decoder(nn.Module):
         self.model = model
 
     def forward(
-        self, tokens: Tensor, step: Tensor, mask: Tensor, past: Tensor, caches: list[Tensor]
+        self, tokens: Tensor, places: Tensor, mask: Tensor, past: Tensor, caches: list[Tensor]
     ) -> tuple[Tensor, ...]:
         of_layers = [Cache(*parts) for parts in zip(*4 * [iter(caches)], strict=True)]
-        places = step + torch.arange(tokens.shape[1])
-        hidden = self.model.embed(tokens, functional.embedding(places, self.model.token_position))
+        hidden = self.model.embed(tokens, places)
         new = []
         for layer, cache in zip(self.model.decoder_layers(), of_layers, strict=True):
             query, key, value = layer.query_key_value(hidden)
@@ -165,7 +163,7 @@ def _decoder(model: ResNetTransformer) -> bytes:
     shapes = [*2 * [(batch, config.tf_heads, slots, dim)], *2 * [(batch, 1, positions, dim)]]
     inputs = {
         "tokens": torch.zeros(batch, length, dtype=torch.int64),
-        "step": torch.zeros(1, dtype=torch.int64),
+        "places": torch.zeros(batch, length, 2, dtype=torch.int64),
         "mask": torch.zeros(batch, 1, 1, positions),
         "past": torch.zeros(1, 1, length, slots + length),
         "caches": [torch.zeros(shape) for _ in layers for shape in shapes],

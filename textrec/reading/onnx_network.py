@@ -10,14 +10,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from textrec.base.charset import Charset
 from textrec.base.params import validate
 from textrec.base.runtime import TextrecError, usable_cores
 from textrec.base.zips import DAMAGE
 from textrec.network.language import LanguageModel
 from textrec.network.layers import Cache
-from textrec.network.model import Encoded, ModelConfig
+from textrec.network.model import Encoded, ModelConfig, places
 
-FORMAT = 3
+FORMAT = 4
 DESCRIPTION = "textrec.json"  # all but what follows, as in a checkpoint
 LANGUAGE = "language"  # as `LanguageModel.packed` gives it; empty: none
 ENCODER, DECODER = "encoder.onnx", "decoder.onnx"
@@ -35,9 +36,12 @@ class OnnxNetwork:
 
     device = torch.device("cpu")
 
-    def __init__(self, config: ModelConfig, *, line_height: int, encoder: bytes, decoder: bytes, threads: int) -> None:
+    def __init__(
+        self, config: ModelConfig, *, line_height: int, newline: int, encoder: bytes, decoder: bytes, threads: int
+    ) -> None:
         self.config = config
         self.line_height = line_height
+        self.newline = newline
         self._encoder, self._decoder = _Graph(encoder, threads), _Graph(decoder, threads)
         self.has_ctc = "ctc" in self._encoder.outputs
 
@@ -52,11 +56,11 @@ class OnnxNetwork:
         members = _read(Path(path))
         content = _describe(Path(path), members[DESCRIPTION])
         config = validate(content["model"], ModelConfig, where=f"{path}: model")
-        graphs = {"encoder": members[ENCODER], "decoder": members[DECODER]}
         threads = threads or usable_cores()
         try:
             content["language"] = LanguageModel.unpacked(members[LANGUAGE]) if members[LANGUAGE] else None
-            return cls(config, line_height=content["line_height"], **graphs, threads=threads), content
+            sizes = {"line_height": content["line_height"], "newline": Charset(content["characters"]).newline}
+            return cls(config, **sizes, encoder=members[ENCODER], decoder=members[DECODER], threads=threads), content
         except TextrecError:
             raise
         except Exception as error:  # onnxruntime derives its errors from no class of its own
@@ -88,7 +92,8 @@ class OnnxNetwork:
         """See `ResNetTransformer.decode`; log-probabilities, as the graph gives them."""
         length = tokens.shape[1]
         past = encoded.attention_mask().new_full((1, 1, length, length), -math.inf).triu(1)
-        return self._run(tokens, 0, self.caches(encoded, 0), encoded.attention_mask(), past)["log_probs"]
+        place = places(tokens, self.newline)
+        return self._run(tokens, place, self.caches(encoded, 0), encoded.attention_mask(), past)["log_probs"]
 
     def caches(self, encoded: Encoded, slots: int) -> list[Cache]:  # noqa: ARG002
         """For `next_token`: one a layer; they grow as they are used, whatever `slots` is."""
@@ -98,7 +103,7 @@ class OnnxNetwork:
         image = ((part[:, index : index + 1].contiguous() for part in (keys, values)) for index in range(layers))
         return [Cache(empty, empty, *parts) for parts in image]
 
-    def next_token(self, tokens: Tensor, step: int, caches: list[Cache], mask: Tensor) -> Tensor:
+    def next_token(self, tokens: Tensor, place: Tensor, step: int, caches: list[Cache], mask: Tensor) -> Tensor:
         """See `ResNetTransformer.next_token`; where `caches` have no room left they are replaced by larger ones."""
         room = caches[0].text_keys.shape[2]
         if step >= room:
@@ -106,14 +111,14 @@ class OnnxNetwork:
             caches[:] = [_with_room(cache, room) for cache in caches]
         past = mask.new_zeros((1, 1, 1, room + 1))
         past[..., step:room] = -math.inf  # slots that are empty
-        found = self._run(tokens[:, None], step, caches, mask, past)
+        found = self._run(tokens[:, None], place[:, None], caches, mask, past)
         for index, cache in enumerate(caches):
             cache.text_keys[:, :, step : step + 1] = found[f"new_text_keys_{index}"]
             cache.text_values[:, :, step : step + 1] = found[f"new_text_values_{index}"]
         return found["log_probs"][:, 0]
 
-    def _run(self, tokens: Tensor, step: int, caches: list[Cache], mask: Tensor, past: Tensor) -> dict[str, Tensor]:
-        inputs = {"tokens": tokens, "step": torch.tensor([step]), "mask": mask, "past": past}
+    def _run(self, tokens: Tensor, place: Tensor, caches: list[Cache], mask: Tensor, past: Tensor) -> dict[str, Tensor]:
+        inputs = {"tokens": tokens, "places": place, "mask": mask, "past": past}
         for index, cache in enumerate(caches):
             inputs |= {f"{name}_{index}": part for name, part in cache._asdict().items()}
         return self._decoder(inputs)

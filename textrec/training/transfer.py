@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from textrec.base.charset import SPECIALS, Charset
+from textrec.base.charset import END, SPECIALS, START, Charset
 from textrec.base.runtime import TextrecError
 from textrec.network.language import LanguageModel
 from textrec.network.trained import TrainedModel
 
 TOKEN_ROWS = ("embedding.", "output.", "ctc_output.", "ctc_shortcut.")  # weights with a row for each token
+NEWLINE = {"embedding.": START, "output.": END}  # of the rows of a newline, which begins a line and ends another
 
 
 @torch.no_grad()
@@ -20,7 +21,7 @@ def begin_with(trained: TrainedModel, path: str | Path) -> str:
     happened, in a line.
 
     Weights with a row for each token are loaded by token: a character that both charsets have keeps its rows, wherever
-    it stands, and the line lists those that are new.
+    it stands, and the line lists those that are new. A newline that is new begins as what it is to a paragraph's lines.
     Raises TextrecError where the charsets have no character in common, or the line heights differ.
     """
     source = TrainedModel.load(path)
@@ -44,6 +45,9 @@ def begin_with(trained: TrainedModel, path: str | Path) -> str:
         weight = weights.get(name)
         if weight is not None and name.startswith(TOKEN_ROWS) and weight.shape[1:] == target.shape[1:]:
             target[rows] = weight[their_rows]
+            for begun, token in NEWLINE.items():
+                if own.newline not in (-1, *rows) and name.startswith(begun):
+                    target[own.newline] = weight[token]
         elif weight is not None and weight.shape == target.shape:
             target.copy_(weight)
         else:
