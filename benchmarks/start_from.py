@@ -34,7 +34,12 @@ from textrec.base.records import SPLITS
 from textrec.datasets.samples import read_split, write_samples
 
 LATIN = {"data.source": "local", "charset.characters": "latin", "charset.on_unknown": "skip"}
-IAM = LATIN | {"parse_iam.on_bad_line": "skip", "train.lr": 0.001, "train.plain": 0.08}
+IAM = LATIN | {
+    "parse_iam.on_bad_line": "skip",
+    "synth_paragraphs.count": 3000,
+    "train.lr": 0.001,
+    "train.plain": 0.08,
+}
 MINUTES = 60.0
 RUNS = {
     "iam": IAM | {"train.data": "iam_lines"},
