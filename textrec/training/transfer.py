@@ -12,7 +12,8 @@ from textrec.network.language import LanguageModel
 from textrec.network.trained import TrainedModel
 
 TOKEN_ROWS = ("embedding.", "output.", "ctc_output.", "ctc_shortcut.")  # weights with a row for each token
-NEWLINE = {"embedding.": START, "output.": END}  # of the rows of a newline, which begins a line and ends another
+# As what a newline begins, which begins a line and ends another.
+NEWLINE = {"embedding.weight": START, "output.weight": END, "output.bias": END}
 
 
 @torch.no_grad()
@@ -45,9 +46,8 @@ def begin_with(trained: TrainedModel, path: str | Path) -> str:
         weight = weights.get(name)
         if weight is not None and name.startswith(TOKEN_ROWS) and weight.shape[1:] == target.shape[1:]:
             target[rows] = weight[their_rows]
-            for begun, token in NEWLINE.items():
-                if own.newline not in (-1, *rows) and name.startswith(begun):
-                    target[own.newline] = weight[token]
+            if name in NEWLINE and "\n" in new:
+                target[own.newline] = weight[NEWLINE[name]]
         elif weight is not None and weight.shape == target.shape:
             target.copy_(weight)
         else:
