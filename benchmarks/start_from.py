@@ -9,7 +9,7 @@ saved of the others stays:
 
     iam                 MODEL trained on for MINUTES on IAM's lines
     iam_and_ondb        the same on these and the lines of IAM-OnDB
-    paragraphs          what iam gave, on IAM's paragraphs and those put together of its lines
+    paragraphs          what iam_and_ondb gave, on IAM's paragraphs and those put together of its lines
     CORPUS COUNT        STRANGER trained on for some minutes on so many lines of a corpus, 0: as it is
 
 The time of a step is measured first, on an idle machine, and each run is laid out for as many steps as fit; it
@@ -103,7 +103,7 @@ def _begun(scratch: Path, archives: Path, model: Path, name: str) -> dict[str, A
     for output, stage in DATA.items():
         if not (folder / "data" / output).exists():
             print(f"{stage}: {run(folder, changes, stage):.0f} s", flush=True)
-    first = folder / "models/iam.ckpt" if name == "paragraphs" else model
+    first = folder / "models/iam_and_ondb.ckpt" if name == "paragraphs" else model
     return _trained(folder, changes | {"train.init": str(first)}, MINUTES, name, MEASURED.get(name, "iam_lines"))
 
 
