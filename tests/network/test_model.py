@@ -5,7 +5,7 @@ from networks import CHARSET, SIZES, batch, config, cut, recognizer
 from textrec.base.charset import END, PAD, START
 from textrec.base.runtime import TextrecError
 from textrec.network.decoding import greedy
-from textrec.network.model import Encoded, ResNetTransformer, places
+from textrec.network.model import FADE, REACH, Encoded, ResNetTransformer, fading, line_of_positions, places
 
 
 @torch.inference_mode()
@@ -64,6 +64,30 @@ def test_the_decoder_does_not_look_ahead() -> None:
     assert not torch.allclose(model.decode(encoded, one)[:, 2:], model.decode(encoded, other)[:, 2:])
 
 
+def test_a_line_is_written_as_if_it_were_the_only_one() -> None:
+    model = recognizer().model
+    encoded = model.encode(batch(SIZES[2:3]), SIZES[2:3])  # two lines high
+    newline = CHARSET.newline
+    one, other, longer = (torch.tensor([[START, *above, newline, 5, 6]]) for above in ([4], [7], [4, 7]))
+    after = [model.decode(encoded, text)[:, -3:] for text in (one, other, longer)]
+    torch.testing.assert_close(after[0], after[1])
+    torch.testing.assert_close(after[0], after[2])
+    below = torch.tensor([[START, newline, newline, 5, 6]])
+    assert not torch.allclose(after[0], model.decode(encoded, below)[:, -3:])
+
+
+def test_a_token_looks_near_its_line() -> None:
+    lines = line_of_positions(config(), 28, rows=9, columns=2)
+    assert lines.shape == (18,)
+    assert (lines[::2] == lines[1::2]).all()
+    assert lines[0].abs() < 0.25
+    scores = fading(lines[None], torch.tensor([[0, 1]]))
+    assert scores.shape == (1, 2, 1, 18)
+    away = (lines - torch.arange(2)[:, None]).abs()
+    assert ((scores[0, :, 0] == 0) == (away <= REACH)).all()
+    assert scores[0, :, 0][away > REACH + 1].max() < -FADE
+
+
 def test_the_text_depends_on_where_in_the_image_things_are() -> None:
     model = recognizer().model
     image = batch(SIZES[:1])
@@ -102,7 +126,7 @@ def test_each_line_of_a_text_has_places_of_its_own() -> None:
 def test_positions_are_learned_where_asked_for() -> None:
     for learned in (True, False):
         model = recognizer(learned_positions=learned).model
-        assert {model.row_position.requires_grad, model.line_position.requires_grad} == {learned}
+        assert {model.row_position.requires_grad, model.token_position.requires_grad} == {learned}
 
 
 def test_the_original_small_network_is_reachable_by_parameters_alone() -> None:

@@ -177,8 +177,8 @@ def test_an_export_with_a_damaged_graph(damaged: Path) -> None:
     [
         (b"{", "textrec.json in it is damaged"),
         (b"[]", "textrec.json in it is damaged"),
-        (json.dumps({"format": 99}).encode(), "export format 99, this version reads 4; export the model anew"),
-        (b'{"format": 4, "model": {}}', "lacks calibration, characters, line_height"),
+        (json.dumps({"format": 99}).encode(), "export format 99, this version reads 5; export the model anew"),
+        (b'{"format": 5, "model": {}}', "lacks calibration, characters, line_height"),
     ],
 )
 def test_an_export_with_another_description(damaged: Path, description: bytes, message: str) -> None:

@@ -65,6 +65,8 @@ def test_paragraphs_begin_with_the_tokens_of_lines(
             assert torch.equal(weight[rows], weights[name])
             begun = {"embedding.weight": START, "output.weight": END, "output.bias": END}.get(name)
             assert torch.equal(weight[newline], before[name][newline] if begun is None else weights[name][begun])
+        elif name == "row_position":
+            assert torch.equal(weight, weights[name][:1].expand_as(weight))
         else:
             assert torch.equal(weight, weights[name])
 

@@ -12,7 +12,7 @@ from textrec.base.charset import BLANK, END, PAD, SPECIALS, START
 from textrec.network.alignments import Alignments, Lattice
 from textrec.network.language import LanguageModel
 from textrec.network.layers import Cache
-from textrec.network.model import Encoded
+from textrec.network.model import Encoded, fading
 
 CTC_WEIGHT = 0.5  # of `Recognizer.read`; the pipeline's own is evaluate.ctc_weight
 # Of a language model beside both heads; and, as it holds long texts to be less likely, what each character gains there.
@@ -45,7 +45,7 @@ def greedy(network: Network, encoded: Encoded) -> tuple[Tensor, Tensor]:
     `<START>`; and their log-probabilities float (B, T), 0 for padding.
     """
     batch, length = len(encoded.memory), int(encoded.limit.max())
-    mask, limit = encoded.attention_mask(), encoded.limit
+    mask, lines, limit = encoded.attention_mask(), encoded.lines, encoded.limit
     caches = network.caches(encoded, length)
     rows = torch.arange(batch, device=limit.device)  # of the batch, those that have not been dropped
     token, place = limit.new_full((batch,), START), limit.new_zeros(batch, 2)
@@ -54,7 +54,8 @@ def greedy(network: Network, encoded: Encoded) -> tuple[Tensor, Tensor]:
     running = torch.ones_like(limit, dtype=torch.bool)
     step = 0
     while running.any():
-        score, token = network.next_token(token, place, step, caches, mask).max(-1)
+        near = mask + fading(lines, place[:, :1])
+        score, token = network.next_token(token, place, step, caches, near).max(-1)
         begins = token == network.newline
         place = torch.stack([place[:, 0] + begins, (place[:, 1] + 1) * ~begins], dim=1)
         tokens[rows[running], step], scores[rows[running], step] = token[running], score[running]
@@ -62,8 +63,8 @@ def greedy(network: Network, encoded: Encoded) -> tuple[Tensor, Tensor]:
         running &= (token != END) & (step < limit)
         if 4 * int(running.sum()) <= 3 * len(running):  # a copy of what is kept costs about as much as a step
             caches = [Cache(*(part[running] for part in cache)) for cache in caches]
-            kept = (rows, limit, mask, token, place, running)
-            rows, limit, mask, token, place, running = (x[running] for x in kept)
+            kept = (rows, limit, mask, lines, token, place, running)
+            rows, limit, mask, lines, token, place, running = (x[running] for x in kept)
     return tokens[:, :step], scores[:, :step]
 
 

@@ -61,15 +61,16 @@ class DecoderLayer(nn.Module):
         self.feed_forward = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, fc_dim), nn.ReLU(), nn.Linear(fc_dim, dim))
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, text: Tensor, memory: Tensor, mask: Tensor) -> Tensor:
-        """All positions at once, each seeing itself and those before it.
+    def forward(self, text: Tensor, memory: Tensor, mask: Tensor, past: Tensor | None) -> Tensor:
+        """All positions at once.
 
-        text: float (B, T, D); memory: float (B, S, D); mask: see `model.Encoded.attention_mask`. Returns (B, T, D).
+        text: float (B, T, D); memory: float (B, S, D); mask: see `read`; past: which positions each sees, bool
+        (B, 1, T, T), None: itself and those before it. Returns (B, T, D).
         """
         query, key, value = self.query_key_value(text)
-        past = self._attend(query, key, value, causal=True)
+        seen = self._attend(query, key, value, past, causal=past is None)
         key, value = self.image_key_value(memory)[:, None].chunk(2, dim=-1)
-        return self.read(text, past, key, value, mask)
+        return self.read(text, seen, key, value, mask)
 
     def cache(self, memory: Tensor, slots: int) -> Cache:
         """Room for `slots` tokens of text, and the image's keys and values computed once."""
@@ -77,13 +78,16 @@ class DecoderLayer(nn.Module):
         empty = key.new_empty((memory.shape[0], self.heads, slots, key.shape[3]))
         return Cache(empty, torch.empty_like(empty), key.contiguous(), value.contiguous())
 
-    def step(self, text: Tensor, cache: Cache, step: int, mask: Tensor) -> Tensor:
-        """The one position `step`, float (B, 1, D), given the cache of those before, which it extends."""
+    def step(self, text: Tensor, cache: Cache, step: int, mask: Tensor, past: Tensor | None) -> Tensor:
+        """The one position `step`, float (B, 1, D), given the cache of those before, which it extends.
+
+        past: which of them it sees, bool (B, 1, 1, step + 1), None: all.
+        """
         query, key, value = self.query_key_value(text)
         cache.text_keys[:, :, step : step + 1] = key
         cache.text_values[:, :, step : step + 1] = value
-        past = self._attend(query, cache.text_keys[:, :, : step + 1], cache.text_values[:, :, : step + 1])
-        return self.read(text, past, cache.image_keys, cache.image_values, mask)
+        seen = self._attend(query, cache.text_keys[:, :, : step + 1], cache.text_values[:, :, : step + 1], past)
+        return self.read(text, seen, cache.image_keys, cache.image_values, mask)
 
     def query_key_value(self, text: Tensor) -> tuple[Tensor, ...]:
         """Of text, float (B, T, D): each float (B, heads, T, dim of a head)."""
@@ -92,13 +96,19 @@ class DecoderLayer(nn.Module):
     def read(self, text: Tensor, past: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
         """All but attention to text: `past`, float (B, heads, T, dim of a head), is what that gave.
 
-        key, value: of the image, see `Cache`.
+        key, value: of the image, see `Cache`; mask: what to add to the scores of that, float (B, T or 1, 1, S).
         """
         batch, length, dim = text.shape
         text = text + self.dropout(self.text_output(past.transpose(1, 2).flatten(2)))
         query = self.image_query(self.image_norm(text)).view(batch, 1, length * self.heads, -1)
-        seen = self._attend(query, key, value, mask).view(batch, length, dim)
-        text = text + self.dropout(self.image_output(seen))
+        if torch.compiler.is_exporting():  # ONNX would scale and turn all keys at each step
+            scores = (query / math.sqrt(query.shape[3]) @ key.mT).view(batch, length, self.heads, -1)
+            seen = (scores + mask).softmax(-1).view(batch, 1, length * self.heads, -1) @ value
+        else:
+            if mask.shape[1] > 1:
+                mask = mask.expand(-1, -1, self.heads, -1).flatten(1, 2)[:, None]
+            seen = self._attend(query, key, value, mask)
+        text = text + self.dropout(self.image_output(seen.view(batch, length, dim)))
         return text + self.dropout(self.feed_forward(text))
 
     def _split(self, joined: Tensor, parts: int) -> tuple[Tensor, ...]:
@@ -109,8 +119,6 @@ class DecoderLayer(nn.Module):
     def _attend(
         self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None, *, causal: bool = False
     ) -> Tensor:
-        if torch.compiler.is_exporting() and mask is not None:  # ONNX would scale and turn all keys at each step
-            return (query / math.sqrt(query.shape[3]) @ key.mT + mask).softmax(-1) @ value
         dropout = self.attention_dropout if self.training else 0.0
         scores = query.shape[:-1].numel() * key.shape[-2]
         plain = self.training and query.device.type == "cpu" and scores <= PLAIN_ATTENTION

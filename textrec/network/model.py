@@ -13,6 +13,10 @@ from textrec.base.params import Params
 from textrec.network.layers import Cache, DecoderLayer, RowLSTM, sinusoids
 from textrec.network.resnet import ResNet, ResNetConfig, valid_positions
 
+# A token of a text of several lines sees what is within so many heights of the middle of its line, and beyond that less
+# and less: attention scores fall by so much with each further height.
+REACH, FADE = 0.5, 6.0
+
 
 class ModelConfig(Params):
     """Shape of the network; saved with its weights."""
@@ -47,7 +51,8 @@ class Encoded(NamedTuple):
     memory: float (B, S, tf_dim), the grid of features row by row with positions added; mask: bool (B, S), True within
     the image; steps: float (B, S, tf_dim), the same features without positions and those within the image first, and
     step_count: int64 (B,), how many those are: what CTC reads; early: float (B, S, width), likewise, in front of the
-    recurrent layers; limit: int64 (B,), the most tokens that an image of this size can hold, `<END>` included.
+    recurrent layers; limit: int64 (B,), the most tokens that an image of this size can hold, `<END>` included; lines:
+    float (B, S), how far below the middle of the first line each position of `memory` is, in heights of a line.
     """
 
     memory: Tensor
@@ -56,9 +61,12 @@ class Encoded(NamedTuple):
     step_count: Tensor
     early: Tensor
     limit: Tensor
+    lines: Tensor
 
     def attention_mask(self) -> Tensor:
-        """What to add to attention scores: float (B, 1, 1, S), 0 within the image, minus infinity outside."""
+        """What to add to the attention scores of all tokens: float (B, 1, 1, S), 0 within the image, minus infinity
+        outside.
+        """
         outside = torch.zeros_like(self.mask, dtype=self.memory.dtype).masked_fill(~self.mask, -math.inf)
         return outside[:, None, None, :]
 
@@ -66,8 +74,9 @@ class Encoded(NamedTuple):
 class ResNetTransformer(nn.Module):
     """Image in, text out, as tokens of a charset of `vocabulary` entries; `line_height` is pixels a line of text.
 
-    `newline` is the token that ends a line of text, -1 where there is none. Tokens have two positions, as those of the
-    image have: of their line, and in it. What a model of lines has learned of where to look then holds for each line.
+    `newline` is the token that ends a line of text, -1 where there is none. Each line is written as if it were the only
+    one: its tokens have positions in it, look back at those of it, see `own_line`, and look at the image near it, see
+    `fading`. So what a model of lines has learned holds for each line of a paragraph.
 
     A window as high as a line slides down the features of the ResNet, one position a line for an image of one line;
     recurrent layers run along each row of positions. What they give is read twice: by CTC, row after row as one long
@@ -93,7 +102,6 @@ class ResNetTransformer(nn.Module):
         self.row_position = self._positions(int(self._row_count(torch.tensor(rows))), dim)
         self.column_position = self._positions(columns, dim)
         self.token_position = self._positions(config.max_length, dim)
-        self.line_position = self._positions(-(-config.max_height // line_height), dim, first=0)
         self.embedding = nn.Embedding(vocabulary, dim)
         self.dropout = nn.Dropout(config.tf_dropout)
         sizes = {"heads": config.tf_heads, "dropout": config.tf_dropout}
@@ -138,7 +146,8 @@ class ResNetTransformer(nn.Module):
             steps, early = (x.gather(1, first[..., None].expand_as(x)) for x in (steps, early))
         lines = (sizes[:, 0] / self.line_height).ceil().long()
         limit = (lines * grid[:, 1] + 1).clamp(max=self.config.max_length - 1)  # a character takes a column or more
-        return Encoded(memory.flatten(1, 2), valid, steps, grid.prod(1), early, limit)
+        stand = line_of_positions(self.config, self.line_height, rows, columns).to(memory).expand(memory.shape[0], -1)
+        return Encoded(memory.flatten(1, 2), valid, steps, grid.prod(1), early, limit, stand)
 
     def _along_rows(self, features: Tensor, counts: Tensor) -> Tensor:
         """The recurrent layers over each row of float (B, rows, columns, width), `counts` (B,) of them valid."""
@@ -160,11 +169,8 @@ class ResNetTransformer(nn.Module):
         step = self.config.row_step
         return ((rows - self.window).clamp(min=0) + step - 1) // step + 1
 
-    def _positions(self, length: int, dim: int, *, first: int | None = None) -> nn.Parameter:
-        """Vectors of so many positions, begun so that the one at `first`, if any, is zero."""
-        begun = sinusoids(length, dim)
-        begun = begun if first is None else begun - begun[first]
-        return nn.Parameter(begun, requires_grad=self.config.learned_positions)
+    def _positions(self, length: int, dim: int) -> nn.Parameter:
+        return nn.Parameter(sinusoids(length, dim), requires_grad=self.config.learned_positions)
 
     def ctc(self, encoded: Encoded) -> Tensor:
         """Log-probabilities float (B, S, vocabulary) of the auxiliary CTC head, one for each of `encoded.steps`."""
@@ -183,10 +189,12 @@ class ResNetTransformer(nn.Module):
 
     def decode(self, encoded: Encoded, tokens: Tensor) -> Tensor:
         """Teacher forcing: logits float (B, T, vocabulary) of the token after each of `tokens`, int64 (B, T)."""
-        hidden = self.embed(tokens, places(tokens, self.newline))
-        mask = encoded.attention_mask()
+        place = places(tokens, self.newline)
+        hidden, mask, past = self.embed(tokens, place[..., 1]), encoded.attention_mask(), None
+        if self.newline >= 0:
+            mask, past = mask + fading(encoded.lines, place[..., 0]), own_line(place[..., 1], 0)
         for layer in self.decoder_layers():
-            hidden = layer(hidden, encoded.memory, mask)
+            hidden = layer(hidden, encoded.memory, mask, past)
         return self.output(self.norm(hidden))
 
     def caches(self, encoded: Encoded, slots: int) -> list[Cache]:
@@ -196,11 +204,13 @@ class ResNetTransformer(nn.Module):
     def next_token(self, tokens: Tensor, place: Tensor, step: int, caches: list[Cache], mask: Tensor) -> Tensor:
         """Log-probabilities float (B, vocabulary) of the token after the one at `step`, int64 (B,), `<START>` at 0.
 
-        The caches are extended by it. place: int64 (B, 2), see `places`; mask: see `Encoded.attention_mask`.
+        The caches are extended by it. place: int64 (B, 2), see `places`; mask: float (B, 1, 1, S), what to add to
+        attention scores, by `Encoded.attention_mask` and `fading`.
         """
-        hidden = self.embed(tokens[:, None], place[:, None])
+        column = place[:, 1:]
+        hidden, past = self.embed(tokens[:, None], column), own_line(column, step) if self.newline >= 0 else None
         for layer, cache in zip(self.decoder_layers(), caches, strict=True):
-            hidden = layer.step(hidden, cache, step, mask)
+            hidden = layer.step(hidden, cache, step, mask, past)
         return self.predict(hidden)[:, 0]
 
     def predict(self, hidden: Tensor) -> Tensor:
@@ -211,11 +221,9 @@ class ResNetTransformer(nn.Module):
         """The layers that `caches` has one for each."""
         return cast(Iterable[DecoderLayer], self.layers)  # torch types a ModuleList's items as any module
 
-    def embed(self, tokens: Tensor, place: Tensor) -> Tensor:
-        """What enters the first layer for tokens, int64 (B, T), at their `places`, int64 (B, T, 2)."""
-        line, column = place.unbind(-1)
-        line = line.clamp(max=len(self.line_position) - 1)  # a network that has learned little may write any number
-        positions = functional.embedding(column, self.token_position) + functional.embedding(line, self.line_position)
+    def embed(self, tokens: Tensor, column: Tensor) -> Tensor:
+        """What enters the first layer for tokens, int64 (B, T), by their places in their lines, int64 (B, T)."""
+        positions = functional.embedding(column, self.token_position)
         return self.dropout(self.embedding(tokens) * math.sqrt(self.config.tf_dim) + positions)
 
 
@@ -227,3 +235,32 @@ def places(tokens: Tensor, newline: int) -> Tensor:
     place = torch.arange(tokens.shape[1], device=tokens.device).expand_as(tokens)
     begins = tokens == newline
     return torch.stack([begins.cumsum(1), place - (place * begins).cummax(1).values], dim=-1)
+
+
+def line_of_positions(config: ModelConfig, line_height: int, rows: int, columns: int) -> Tensor:
+    """`Encoded.lines` of one image, float (rows * columns,), of which that many positions stand below and beside each
+    other.
+    """
+    feature = math.prod(down for down, _ in config.resnet.stride_pairs()) / line_height
+    window = config.resnet.output_size(line_height, 1)[0]
+    middle = (torch.arange(rows) * config.row_step + window / 2) * feature - 0.5
+    return middle[:, None].expand(rows, columns).flatten()
+
+
+def fading(lines: Tensor, line: Tensor) -> Tensor:
+    """What to add to the attention scores of tokens by their lines of text, int64 (B, T): float (B, T, 1, S).
+
+    lines: see `Encoded`. Text is cut at `line_height` pixels a line, so its lines stand about that far apart.
+    """
+    away = (lines[:, None, None] - line[..., None, None]).abs() - REACH
+    return -FADE * away.clamp(min=0)
+
+
+def own_line(column: Tensor, step: int) -> Tensor:
+    """Which tokens those from `step` on look back at: of their line all up to themselves, bool (B, 1, T, step + T).
+
+    column: their places in their lines, int64 (B, T).
+    """
+    slot = torch.arange(step + column.shape[1], device=column.device)
+    own = slot[step:]
+    return ((slot >= (own - column)[..., None]) & (slot <= own[:, None]))[:, None]

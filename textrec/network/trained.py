@@ -21,8 +21,8 @@ from textrec.network.language import LanguageModel
 from textrec.network.model import Encoded, ModelConfig, ResNetTransformer
 from textrec.network.saved import halved, load_saved, save
 
-FORMAT = 5
-OF_LINES = 4  # the format before: what it has of lines is the same, and there is no more in it but for paragraphs
+FORMAT = 6
+OF_LINES = (4, 5)  # formats before: what they have of lines is the same; the latter has also what no line needs
 Search = Callable[[Encoded], tuple[Tensor, Tensor]]
 REMEDY = "remove it and run `dvc checkout` or `dvc repro`, or get it again from where you got it"
 HEADS = {"ar": 1, "ctc": 1, "joint": 2}  # that each decoder listens to
@@ -83,8 +83,9 @@ class TrainedModel:
         config = validate(content["model"], ModelConfig, where=f"{path}: model")
         try:
             trained = cls.build(config, Charset(content["characters"]), line_height=content["line_height"])
-            begun = {"line_position": trained.model.line_position} if content["format"] == OF_LINES else {}
-            trained.model.load_state_dict(begun | content["weights"])
+            if content["format"] == OF_LINES[1]:
+                del content["weights"]["line_position"]
+            trained.model.load_state_dict(content["weights"])
             calibration = {name: Calibration(**values) for name, values in content["calibration"].items()}
         except (RuntimeError, TypeError, AttributeError) as error:
             reason = " ".join(str(error).split())
@@ -208,7 +209,7 @@ def _load(path: Path) -> dict[str, Any]:
         raise TextrecError(f"{path}: not found; {found}") from None
     if not isinstance(content, dict) or "format" not in content:
         raise TextrecError(f"{path}: not a model (it does not say its format); {REMEDY}")
-    if content["format"] != FORMAT and (content["format"] != OF_LINES or "\n" in content.get("characters", "")):
+    if content["format"] != FORMAT and (content["format"] not in OF_LINES or "\n" in content.get("characters", "")):
         raise TextrecError(f"{path}: checkpoint format {content['format']}, this version reads {FORMAT}; train it anew")
     if (
         missing := {"model", "characters", "line_height", "calibration", "normalize", "sample", "weights"}

@@ -29,7 +29,7 @@ OPSET = 20  # of ONNX 1.15; onnxruntime 1.17 and later run it
 ENCODER_AXES = {"images": {0: "batch", 2: "height", 3: "width"}, "sizes": {0: "batch"}}
 DECODER_AXES = {
     "tokens": {0: "batch", 1: "length"},
-    "places": {0: "batch", 1: "length"},
+    "columns": {0: "batch", 1: "length"},
     "mask": {0: "batch", 3: "positions"},
     "past": {2: "length", 3: "slots_and_length"},
 }
@@ -45,10 +45,12 @@ def export(recognizer: Recognizer, path: str | Path) -> None:
         -> image float (B, 2 * layers, S, dim of a head), the keys and values of each decoder layer in turn; mask,
         step_count and limit, see `model.Encoded`; where there is a CTC head also ctc, its log-probabilities, float
         (B, S, vocabulary).
-    decoder: what comes after each of T tokens. tokens int64 (B, T); places int64 (B, T, 2), see `model.places`; mask
-        float (B, 1, 1, S), see `Encoded.attention_mask`; past float (1, 1, T, slots + T), minus infinity where a token
-        must not look, as at slots that are empty and at tokens behind it; of layer i text_keys_i and text_values_i,
-        float (B, heads, slots, dim of a head), image_keys_i and image_values_i, float (B, 1, S, dim of a head)
+    decoder: what comes after each of T tokens. tokens int64 (B, T); columns int64 (B, T), their places in their lines,
+        see `model.places`; mask float (B, 1, 1, S), see `Encoded.attention_mask`, of a model of paragraphs
+        (B, T, 1, S), see `model.fading`; past float (1, 1, T, slots + T), of a model of paragraphs
+        (B, 1, T, slots + T), minus infinity where a token must not look, as at slots that are empty, at tokens behind
+        it and at other lines; of layer i text_keys_i and text_values_i, float (B, heads, slots, dim of a head),
+        image_keys_i and image_values_i, float (B, 1, S, dim of a head)
         -> log_probs float (B, T, vocabulary); of layer i new_text_keys_i and new_text_values_i, float (B, heads, T, dim
         of a head).
 
@@ -126,10 +128,10 @@ class _Decoder(nn.Module):
         self.model = model
 
     def forward(
-        self, tokens: Tensor, places: Tensor, mask: Tensor, past: Tensor, caches: list[Tensor]
+        self, tokens: Tensor, columns: Tensor, mask: Tensor, past: Tensor, caches: list[Tensor]
     ) -> tuple[Tensor, ...]:
         of_layers = [Cache(*parts) for parts in zip(*4 * [iter(caches)], strict=True)]
-        hidden = self.model.embed(tokens, places)
+        hidden = self.model.embed(tokens, columns)
         new = []
         for layer, cache in zip(self.model.decoder_layers(), of_layers, strict=True):
             query, key, value = layer.query_key_value(hidden)
@@ -158,17 +160,19 @@ def _encoder(model: ResNetTransformer) -> bytes:
 
 def _decoder(model: ResNetTransformer) -> bytes:
     batch, length, slots, positions = 2, 3, 6, 5  # any, as long as they differ
-    config, layers = model.config, range(model.config.tf_layers)
+    config, layers, lines = model.config, range(model.config.tf_layers), model.newline >= 0
     dim = config.tf_dim // config.tf_heads
     shapes = [*2 * [(batch, config.tf_heads, slots, dim)], *2 * [(batch, 1, positions, dim)]]
     inputs = {
         "tokens": torch.zeros(batch, length, dtype=torch.int64),
-        "places": torch.zeros(batch, length, 2, dtype=torch.int64),
-        "mask": torch.zeros(batch, 1, 1, positions),
-        "past": torch.zeros(1, 1, length, slots + length),
+        "columns": torch.zeros(batch, length, dtype=torch.int64),
+        "mask": torch.zeros(batch, length if lines else 1, 1, positions),
+        "past": torch.zeros(batch if lines else 1, 1, length, slots + length),
         "caches": [torch.zeros(shape) for _ in layers for shape in shapes],
     }
-    axes = DECODER_AXES | {"caches": CACHE_AXES * config.tf_layers}
+    axes: dict[str, Any] = DECODER_AXES | {"caches": CACHE_AXES * config.tf_layers}
+    if lines:
+        axes |= {"mask": axes["mask"] | {1: "length"}, "past": axes["past"] | {0: "batch"}}
     names = [*DECODER_AXES, *(f"{name}_{index}" for index in layers for name in Cache._fields)]
     outputs = ["log_probs", *(f"new_{name}_{index}" for index in layers for name in ("text_keys", "text_values"))]
     return _graph(_Decoder(model), inputs, axes, names, outputs)

@@ -16,9 +16,9 @@ from textrec.base.runtime import TextrecError, usable_cores
 from textrec.base.zips import DAMAGE
 from textrec.network.language import LanguageModel
 from textrec.network.layers import Cache
-from textrec.network.model import Encoded, ModelConfig, places
+from textrec.network.model import Encoded, ModelConfig, fading, line_of_positions, own_line, places
 
-FORMAT = 4
+FORMAT = 5
 DESCRIPTION = "textrec.json"  # all but what follows, as in a checkpoint
 LANGUAGE = "language"  # as `LanguageModel.packed` gives it; empty: none
 ENCODER, DECODER = "encoder.onnx", "decoder.onnx"
@@ -75,6 +75,8 @@ class OnnxNetwork:
         """
         found = self._encoder({"images": images, "sizes": sizes})
         empty = found["image"].new_empty((len(images), 0))
+        columns = self.config.resnet.output_size(*images.shape[2:])[1]
+        lines = line_of_positions(self.config, self.line_height, found["mask"].shape[1] // columns, columns)
         return Encoded(
             memory=found["image"],
             mask=found["mask"],
@@ -82,6 +84,7 @@ class OnnxNetwork:
             step_count=found["step_count"],
             early=empty,
             limit=found["limit"],
+            lines=lines.expand(len(images), -1),
         )
 
     def ctc(self, encoded: Encoded) -> Tensor:
@@ -91,9 +94,11 @@ class OnnxNetwork:
     def decode(self, encoded: Encoded, tokens: Tensor) -> Tensor:
         """See `ResNetTransformer.decode`; log-probabilities, as the graph gives them."""
         length = tokens.shape[1]
-        past = encoded.attention_mask().new_full((1, 1, length, length), -math.inf).triu(1)
-        place = places(tokens, self.newline)
-        return self._run(tokens, place, self.caches(encoded, 0), encoded.attention_mask(), past)["log_probs"]
+        place, mask = places(tokens, self.newline), encoded.attention_mask()
+        past = mask.new_full((1, 1, length, length), -math.inf).triu(1)
+        if self.newline >= 0:
+            mask, past = mask + fading(encoded.lines, place[..., 0]), _added(own_line(place[..., 1], 0))
+        return self._run(tokens, place[..., 1], self.caches(encoded, 0), mask, past)["log_probs"]
 
     def caches(self, encoded: Encoded, slots: int) -> list[Cache]:  # noqa: ARG002
         """For `next_token`: one a layer; they grow as they are used, whatever `slots` is."""
@@ -111,17 +116,27 @@ class OnnxNetwork:
             caches[:] = [_with_room(cache, room) for cache in caches]
         past = mask.new_zeros((1, 1, 1, room + 1))
         past[..., step:room] = -math.inf  # slots that are empty
-        found = self._run(tokens[:, None], place[:, None], caches, mask, past)
+        if self.newline >= 0:
+            before, itself = _added(own_line(place[:, 1:], step)).tensor_split([step], dim=-1)
+            past = torch.cat([before, past[..., step:room].expand(len(tokens), -1, -1, -1), itself], dim=-1)
+        found = self._run(tokens[:, None], place[:, 1:], caches, mask, past)
         for index, cache in enumerate(caches):
             cache.text_keys[:, :, step : step + 1] = found[f"new_text_keys_{index}"]
             cache.text_values[:, :, step : step + 1] = found[f"new_text_values_{index}"]
         return found["log_probs"][:, 0]
 
-    def _run(self, tokens: Tensor, place: Tensor, caches: list[Cache], mask: Tensor, past: Tensor) -> dict[str, Tensor]:
-        inputs = {"tokens": tokens, "places": place, "mask": mask, "past": past}
+    def _run(
+        self, tokens: Tensor, column: Tensor, caches: list[Cache], mask: Tensor, past: Tensor
+    ) -> dict[str, Tensor]:
+        inputs = {"tokens": tokens, "columns": column, "mask": mask, "past": past}
         for index, cache in enumerate(caches):
             inputs |= {f"{name}_{index}": part for name, part in cache._asdict().items()}
         return self._decoder(inputs)
+
+
+def _added(seen: Tensor) -> Tensor:
+    """Bool to what is to be added to scores, float of the same shape: 0 where True, else minus infinity."""
+    return torch.zeros(seen.shape).masked_fill(~seen, -math.inf)
 
 
 def _with_room(cache: Cache, slots: int) -> Cache:

@@ -22,7 +22,8 @@ def begin_with(trained: TrainedModel, path: str | Path) -> str:
     happened, in a line.
 
     Weights with a row for each token are loaded by token: a character that both charsets have keeps its rows, wherever
-    it stands, and the line lists those that are new. A newline that is new begins as what it is to a paragraph's lines.
+    it stands, and the line lists those that are new. A newline that is new begins as what it is to a paragraph's lines,
+    and all rows of positions as the one that a model of lines has.
     Raises TextrecError where the charsets have no character in common, or the line heights differ.
     """
     source = TrainedModel.load(path)
@@ -52,6 +53,8 @@ def begin_with(trained: TrainedModel, path: str | Path) -> str:
             target.copy_(weight)
         else:
             left.append(name.partition(".")[0])
+    if "\n" in new:
+        targets["row_position"].copy_(targets["row_position"][:1].expand_as(targets["row_position"]).clone())
     counts = ", ".join(f"{part} ({count})" for part, count in Counter(left).items())
     taken = f"{len(targets) - len(left)} of {len(targets)} weights from {path}"
     characters = f"; new characters: {new!r}" if new else ""
