@@ -95,8 +95,8 @@ class Speller:
 
     def encoded(self, limit: int) -> Encoded:
         """Of one image."""
-        nothing, steps = torch.zeros(1, 1, 1), torch.tensor([len(self.seen)])
-        return Encoded(nothing, nothing[0].bool(), nothing, steps, nothing, torch.tensor([limit]), nothing)
+        nothing, one, steps = torch.zeros(1, 1, 1), torch.ones(1), torch.tensor([len(self.seen)])
+        return Encoded(nothing, nothing[0].bool(), nothing, steps, nothing, torch.tensor([limit]), nothing, one)
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,13 @@ from textrec.base.charset import BLANK, END, PAD, SPECIALS, START
 from textrec.network.alignments import Alignments, Lattice
 from textrec.network.language import LanguageModel
 from textrec.network.layers import Cache
-from textrec.network.model import Encoded, fading
+from textrec.network.model import Encoded, fading, places
 
 CTC_WEIGHT = 0.5  # of `Recognizer.read`; the pipeline's own is evaluate.ctc_weight
 # Of a language model beside both heads; and, as it holds long texts to be less likely, what each character gains there.
 LANGUAGE_WEIGHT, BONUS = 0.1, 2.0
+
+LAST = 20.0  # by how much the log-probability of a newline falls at the end of as many lines as the image is high
 
 # Edits of a text that are tried one by one where all together made it no better: with 1, 2 and 3 the CER of 448 real
 # lines was 15.60, 15.55 and 15.54 %.
@@ -45,7 +47,7 @@ def greedy(network: Network, encoded: Encoded) -> tuple[Tensor, Tensor]:
     `<START>`; and their log-probabilities float (B, T), 0 for padding.
     """
     batch, length = len(encoded.memory), int(encoded.limit.max())
-    mask, lines, limit = encoded.attention_mask(), encoded.lines, encoded.limit
+    mask, lines, limit, count = encoded.attention_mask(), encoded.lines, encoded.limit, encoded.line_count
     caches = network.caches(encoded, length)
     rows = torch.arange(batch, device=limit.device)  # of the batch, those that have not been dropped
     token, place = limit.new_full((batch,), START), limit.new_zeros(batch, 2)
@@ -55,7 +57,8 @@ def greedy(network: Network, encoded: Encoded) -> tuple[Tensor, Tensor]:
     step = 0
     while running.any():
         near = mask + fading(lines, place[:, :1])
-        score, token = network.next_token(token, place, step, caches, near).max(-1)
+        log_probs = network.next_token(token, place, step, caches, near)
+        score, token = _within(log_probs[:, None], place[:, :1], count, network.newline)[:, 0].max(-1)
         begins = token == network.newline
         place = torch.stack([place[:, 0] + begins, (place[:, 1] + 1) * ~begins], dim=1)
         tokens[rows[running], step], scores[rows[running], step] = token[running], score[running]
@@ -63,9 +66,22 @@ def greedy(network: Network, encoded: Encoded) -> tuple[Tensor, Tensor]:
         running &= (token != END) & (step < limit)
         if 4 * int(running.sum()) <= 3 * len(running):  # a copy of what is kept costs about as much as a step
             caches = [Cache(*(part[running] for part in cache)) for cache in caches]
-            kept = (rows, limit, mask, lines, token, place, running)
-            rows, limit, mask, lines, token, place, running = (x[running] for x in kept)
+            kept = (rows, limit, mask, lines, count, token, place, running)
+            rows, limit, mask, lines, count, token, place, running = (x[running] for x in kept)
     return tokens[:, :step], scores[:, :step]
+
+
+def _within(log_probs: Tensor, line: Tensor, count: Tensor, newline: int) -> Tensor:
+    """Log-probabilities float (B, T, vocabulary) of what follows tokens in lines, int64 (B, T), of texts that have no
+    more lines than `count`, int64 (B,).
+
+    The last line tells the decoder nothing of there being no other: it would write that again and again.
+    """
+    if newline < 0:
+        return log_probs
+    change = torch.zeros_like(log_probs)
+    change[..., newline] = -LAST * (line + 1 >= count[:, None])
+    return (log_probs + change).log_softmax(-1)
 
 
 def ctc_greedy(log_probs: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
@@ -169,8 +185,9 @@ class _Search:
         """Score texts by their rows, and find what may be better."""
         for rows, tokens in self._parts(texts):
             image = Encoded(*(part[rows] for part in self.encoded))
-            logits = self.network.decode(image, functional.pad(tokens[:, :-1], (1, 0), value=START))
-            log_probs = logits.float().log_softmax(-1).double()
+            given, newline = functional.pad(tokens[:, :-1], (1, 0), value=START), self.network.newline
+            log_probs = self.network.decode(image, given).float().log_softmax(-1)
+            log_probs = _within(log_probs, places(given, newline)[..., 0], image.line_count, newline).double()
             written = log_probs.gather(2, tokens[..., None])[..., 0] * (tokens != PAD)
             alignments = Alignments(self.lattice, rows, tokens)
             scores = (1 - self.ctc_weight) * written.sum(1) + self.ctc_weight * alignments.total

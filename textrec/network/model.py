@@ -52,7 +52,8 @@ class Encoded(NamedTuple):
     the image; steps: float (B, S, tf_dim), the same features without positions and those within the image first, and
     step_count: int64 (B,), how many those are: what CTC reads; early: float (B, S, width), likewise, in front of the
     recurrent layers; limit: int64 (B,), the most tokens that an image of this size can hold, `<END>` included; lines:
-    float (B, S), how far below the middle of the first line each position of `memory` is, in heights of a line.
+    float (B, S), how far below the middle of the first line each position of `memory` is, in heights of a line;
+    line_count: int64 (B,), how many of these the image is high.
     """
 
     memory: Tensor
@@ -62,6 +63,7 @@ class Encoded(NamedTuple):
     early: Tensor
     limit: Tensor
     lines: Tensor
+    line_count: Tensor
 
     def attention_mask(self) -> Tensor:
         """What to add to the attention scores of all tokens: float (B, 1, 1, S), 0 within the image, minus infinity
@@ -147,7 +149,9 @@ class ResNetTransformer(nn.Module):
         lines = (sizes[:, 0] / self.line_height).ceil().long()
         limit = (lines * grid[:, 1] + 1).clamp(max=self.config.max_length - 1)  # a character takes a column or more
         stand = line_of_positions(self.config, self.line_height, rows, columns).to(memory).expand(memory.shape[0], -1)
-        return Encoded(memory.flatten(1, 2), valid, steps, grid.prod(1), early, limit, stand)
+        return Encoded(
+            memory.flatten(1, 2), valid, steps, grid.prod(1), early, limit, stand, line_count(sizes, self.line_height)
+        )
 
     def _along_rows(self, features: Tensor, counts: Tensor) -> Tensor:
         """The recurrent layers over each row of float (B, rows, columns, width), `counts` (B,) of them valid."""
@@ -235,6 +239,11 @@ def places(tokens: Tensor, newline: int) -> Tensor:
     place = torch.arange(tokens.shape[1], device=tokens.device).expand_as(tokens)
     begins = tokens == newline
     return torch.stack([begins.cumsum(1), place - (place * begins).cummax(1).values], dim=-1)
+
+
+def line_count(sizes: Tensor, line_height: int) -> Tensor:
+    """`Encoded.line_count` of images of these sizes, int64 (B, 2)."""
+    return (sizes[:, 0] / line_height).round().long().clamp(min=1)
 
 
 def line_of_positions(config: ModelConfig, line_height: int, rows: int, columns: int) -> Tensor:

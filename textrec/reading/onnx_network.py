@@ -16,7 +16,7 @@ from textrec.base.runtime import TextrecError, usable_cores
 from textrec.base.zips import DAMAGE
 from textrec.network.language import LanguageModel
 from textrec.network.layers import Cache
-from textrec.network.model import Encoded, ModelConfig, fading, line_of_positions, own_line, places
+from textrec.network.model import Encoded, ModelConfig, fading, line_count, line_of_positions, own_line, places
 
 FORMAT = 5
 DESCRIPTION = "textrec.json"  # all but what follows, as in a checkpoint
@@ -85,6 +85,7 @@ class OnnxNetwork:
             early=empty,
             limit=found["limit"],
             lines=lines.expand(len(images), -1),
+            line_count=line_count(sizes, self.line_height),
         )
 
     def ctc(self, encoded: Encoded) -> Tensor:
