@@ -10,9 +10,9 @@ from torch.nn import functional
 
 from textrec.base.charset import BLANK, END, PAD, START
 from textrec.network import decoding
-from textrec.network.decoding import ctc_greedy, joint_search
+from textrec.network.decoding import ctc_greedy, joint_search, within_lines
 from textrec.network.language import LanguageModel
-from textrec.network.model import Encoded, ResNetTransformer
+from textrec.network.model import Encoded, ResNetTransformer, places
 
 
 def totals(steps: Tensor, weight: float) -> Tensor:
@@ -22,8 +22,10 @@ def totals(steps: Tensor, weight: float) -> Tensor:
 
 def both(network: ResNetTransformer, encoded: Encoded, tokens: Tensor) -> Tensor:
     """Log-probabilities (B, 2) of texts with their `<END>` by the decoder and by CTC, over all alignments."""
-    logits = network.decode(encoded, functional.pad(tokens[:, :-1], (1, 0), value=START)).log_softmax(-1)
-    written = logits.gather(2, tokens[..., None])[..., 0] * (tokens != PAD)
+    given = functional.pad(tokens[:, :-1], (1, 0), value=START)
+    lines, log_probs = places(given, network.newline)[..., 0], network.decode(encoded, given).log_softmax(-1)
+    log_probs = within_lines(log_probs, lines, encoded.line_count, network.newline)
+    written = log_probs.gather(2, tokens[..., None])[..., 0] * (tokens != PAD)
     lengths = (tokens == END).int().argmax(1)
     steps = network.ctc(encoded).transpose(0, 1)
     ctc = functional.ctc_loss(steps, tokens, encoded.step_count, lengths, blank=BLANK, reduction="none")
@@ -70,6 +72,8 @@ class Speller:
 
     seen: of each step what it may be, the likelier first; "-" is blank.
     """
+
+    newline = -1
 
     def __init__(self, text: str, seen: str) -> None:
         self._text, self.seen = [*map(ord, text), END], seen.split()

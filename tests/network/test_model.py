@@ -4,7 +4,7 @@ from networks import CHARSET, SIZES, batch, config, cut, recognizer
 
 from textrec.base.charset import END, PAD, START
 from textrec.base.runtime import TextrecError
-from textrec.network.decoding import greedy
+from textrec.network.decoding import greedy, within_lines
 from textrec.network.model import FADE, REACH, Encoded, ResNetTransformer, fading, line_of_positions, places
 
 
@@ -16,7 +16,10 @@ def recompute(model: ResNetTransformer, encoded: Encoded) -> list[list[int]]:
         one = Encoded(*(part[index : index + 1] for part in encoded))
         tokens = [START]
         while tokens[-1] != END and len(tokens) <= int(one.limit):
-            tokens.append(int(model.decode(one, torch.tensor([tokens]))[0, -1].argmax()))
+            text = torch.tensor([tokens])
+            lines = places(text, model.newline)[..., 0]
+            log_probs = within_lines(model.decode(one, text), lines, one.line_count, model.newline)
+            tokens.append(int(log_probs[0, -1].argmax()))
         rows.append(tokens[1:])
     return rows
 
@@ -54,6 +57,16 @@ def test_a_row_ends_at_its_own_limit() -> None:
     lines = [1, 1, 2, 1, 1]
     expected = [min(n * c + 1, config().max_length - 1) for n, c in zip(lines, columns, strict=True)]
     assert (tokens != PAD).sum(1).tolist() == expected
+
+
+def test_a_text_has_no_more_lines_than_its_image_is_high() -> None:
+    model = recognizer().model
+    torch.nn.init.zeros_(model.output.weight)
+    torch.nn.init.zeros_(model.output.bias)
+    with torch.no_grad():
+        model.output.bias[CHARSET.newline], model.output.bias[END] = 4.0, 2.0
+    tokens, _ = greedy(model, model.encode(batch(SIZES), SIZES))
+    assert [cut(row) for row in tokens.tolist()] == [[*[CHARSET.newline] * n, END] for n in (0, 0, 1, 0, 0)]
 
 
 def test_the_decoder_does_not_look_ahead() -> None:

@@ -58,7 +58,7 @@ def greedy(network: Network, encoded: Encoded) -> tuple[Tensor, Tensor]:
     while running.any():
         near = mask + fading(lines, place[:, :1])
         log_probs = network.next_token(token, place, step, caches, near)
-        score, token = _within(log_probs[:, None], place[:, :1], count, network.newline)[:, 0].max(-1)
+        score, token = within_lines(log_probs[:, None], place[:, :1], count, network.newline)[:, 0].max(-1)
         begins = token == network.newline
         place = torch.stack([place[:, 0] + begins, (place[:, 1] + 1) * ~begins], dim=1)
         tokens[rows[running], step], scores[rows[running], step] = token[running], score[running]
@@ -71,7 +71,7 @@ def greedy(network: Network, encoded: Encoded) -> tuple[Tensor, Tensor]:
     return tokens[:, :step], scores[:, :step]
 
 
-def _within(log_probs: Tensor, line: Tensor, count: Tensor, newline: int) -> Tensor:
+def within_lines(log_probs: Tensor, line: Tensor, count: Tensor, newline: int) -> Tensor:
     """Log-probabilities float (B, T, vocabulary) of what follows tokens in lines, int64 (B, T), of texts that have no
     more lines than `count`, int64 (B,).
 
@@ -187,7 +187,7 @@ class _Search:
             image = Encoded(*(part[rows] for part in self.encoded))
             given, newline = functional.pad(tokens[:, :-1], (1, 0), value=START), self.network.newline
             log_probs = self.network.decode(image, given).float().log_softmax(-1)
-            log_probs = _within(log_probs, places(given, newline)[..., 0], image.line_count, newline).double()
+            log_probs = within_lines(log_probs, places(given, newline)[..., 0], image.line_count, newline).double()
             written = log_probs.gather(2, tokens[..., None])[..., 0] * (tokens != PAD)
             alignments = Alignments(self.lattice, rows, tokens)
             scores = (1 - self.ctc_weight) * written.sum(1) + self.ctc_weight * alignments.total
