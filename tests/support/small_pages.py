@@ -42,7 +42,7 @@ def small_finder(folder: Path) -> LineFinder:
     values = {"network": {"channels": [8, 12, 16, 16], "dilations": [1, 2]}, "epochs": 2, "batch_size": 2, "size": 192}
     params = FinderParams(**values, seed=1, lr=0.01, weight_decay=0.01, ema_decay=0.5)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(finding, "EPOCH", 80)
+        patch.setattr(finding, "EPOCH", 120)
         splits = (LayoutSplit(folder / "l.h5", split) for split in ("train", "val"))
         return fit_finder(params, *splits, folder=folder)
 
