@@ -95,10 +95,10 @@ def test_a_token_looks_near_its_line() -> None:
     assert (lines[::2] == lines[1::2]).all()
     assert lines[0].abs() < 0.25
     scores = fading(lines[None], torch.tensor([[0, 1]]))
-    assert scores.shape == (1, 2, 1, 18)
+    assert scores.shape == (1, 1, 2, 18)
     away = (lines - torch.arange(2)[:, None]).abs()
-    assert ((scores[0, :, 0] == 0) == (away <= REACH)).all()
-    assert scores[0, :, 0][away > REACH + 1].max() < -FADE
+    assert ((scores[0, 0] == 0) == (away <= REACH)).all()
+    assert scores[0, 0][away > REACH + 1].max() < -FADE
 
 
 def test_the_text_depends_on_where_in_the_image_things_are() -> None:

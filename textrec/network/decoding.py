@@ -56,7 +56,7 @@ def greedy(network: Network, encoded: Encoded) -> tuple[Tensor, Tensor]:
     running = torch.ones_like(limit, dtype=torch.bool)
     step = 0
     while running.any():
-        near = mask + fading(lines, place[:, :1])
+        near = mask + fading(lines, place[:, :1]) if network.newline >= 0 else mask
         log_probs = network.next_token(token, place, step, caches, near)
         score, token = within_lines(log_probs[:, None], place[:, :1], count, network.newline)[:, 0].max(-1)
         begins = token == network.newline

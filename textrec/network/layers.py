@@ -96,19 +96,14 @@ class DecoderLayer(nn.Module):
     def read(self, text: Tensor, past: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
         """All but attention to text: `past`, float (B, heads, T, dim of a head), is what that gave.
 
-        key, value: of the image, see `Cache`; mask: what to add to the scores of that, float (B, T or 1, 1, S).
+        key, value: of the image, see `Cache`; mask: what to add to its scores, float (B, 1, 1, S), or for each head of
+        each token (B, 1, T * heads, S).
         """
         batch, length, dim = text.shape
         text = text + self.dropout(self.text_output(past.transpose(1, 2).flatten(2)))
         query = self.image_query(self.image_norm(text)).view(batch, 1, length * self.heads, -1)
-        if torch.compiler.is_exporting():  # ONNX would scale and turn all keys at each step
-            scores = (query / math.sqrt(query.shape[3]) @ key.mT).view(batch, length, self.heads, -1)
-            seen = (scores + mask).softmax(-1).view(batch, 1, length * self.heads, -1) @ value
-        else:
-            if mask.shape[1] > 1:
-                mask = mask.expand(-1, -1, self.heads, -1).flatten(1, 2)[:, None]
-            seen = self._attend(query, key, value, mask)
-        text = text + self.dropout(self.image_output(seen.view(batch, length, dim)))
+        seen = self._attend(query, key, value, mask).view(batch, length, dim)
+        text = text + self.dropout(self.image_output(seen))
         return text + self.dropout(self.feed_forward(text))
 
     def _split(self, joined: Tensor, parts: int) -> tuple[Tensor, ...]:
@@ -119,6 +114,8 @@ class DecoderLayer(nn.Module):
     def _attend(
         self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None, *, causal: bool = False
     ) -> Tensor:
+        if torch.compiler.is_exporting() and mask is not None:  # ONNX would scale and turn all keys at each step
+            return (query / math.sqrt(query.shape[3]) @ key.mT + mask).softmax(-1) @ value
         dropout = self.attention_dropout if self.training else 0.0
         scores = query.shape[:-1].numel() * key.shape[-2]
         plain = self.training and query.device.type == "cpu" and scores <= PLAIN_ATTENTION

@@ -197,6 +197,7 @@ class ResNetTransformer(nn.Module):
         hidden, mask, past = self.embed(tokens, place[..., 1]), encoded.attention_mask(), None
         if self.newline >= 0:
             mask, past = mask + fading(encoded.lines, place[..., 0]), own_line(place[..., 1], 0)
+            mask = mask.repeat_interleave(self.config.tf_heads, dim=2)
         for layer in self.decoder_layers():
             hidden = layer(hidden, encoded.memory, mask, past)
         return self.output(self.norm(hidden))
@@ -257,11 +258,11 @@ def line_of_positions(config: ModelConfig, line_height: int, rows: int, columns:
 
 
 def fading(lines: Tensor, line: Tensor) -> Tensor:
-    """What to add to the attention scores of tokens by their lines of text, int64 (B, T): float (B, T, 1, S).
+    """What to add to the attention scores of tokens by their lines of text, int64 (B, T): float (B, 1, T, S).
 
     lines: see `Encoded`. Text is cut at `line_height` pixels a line, so its lines stand about that far apart.
     """
-    away = (lines[:, None, None] - line[..., None, None]).abs() - REACH
+    away = (lines[:, None, None] - line[:, None, :, None]).abs() - REACH
     return -FADE * away.clamp(min=0)
 
 

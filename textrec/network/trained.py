@@ -84,7 +84,7 @@ class TrainedModel:
         try:
             trained = cls.build(config, Charset(content["characters"]), line_height=content["line_height"])
             if content["format"] == OF_LINES[1]:
-                del content["weights"]["line_position"]
+                content["weights"].pop("line_position", None)
             trained.model.load_state_dict(content["weights"])
             calibration = {name: Calibration(**values) for name, values in content["calibration"].items()}
         except (RuntimeError, TypeError, AttributeError) as error:

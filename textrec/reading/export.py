@@ -47,7 +47,7 @@ def export(recognizer: Recognizer, path: str | Path) -> None:
         (B, S, vocabulary).
     decoder: what comes after each of T tokens. tokens int64 (B, T); columns int64 (B, T), their places in their lines,
         see `model.places`; mask float (B, 1, 1, S), see `Encoded.attention_mask`, of a model of paragraphs
-        (B, T, 1, S), see `model.fading`; past float (1, 1, T, slots + T), of a model of paragraphs
+        (B, 1, T, S), see `model.fading`; past float (1, 1, T, slots + T), of a model of paragraphs
         (B, 1, T, slots + T), minus infinity where a token must not look, as at slots that are empty, at tokens behind
         it and at other lines; of layer i text_keys_i and text_values_i, float (B, heads, slots, dim of a head),
         image_keys_i and image_values_i, float (B, 1, S, dim of a head)
@@ -132,6 +132,8 @@ class _Decoder(nn.Module):
     ) -> tuple[Tensor, ...]:
         of_layers = [Cache(*parts) for parts in zip(*4 * [iter(caches)], strict=True)]
         hidden = self.model.embed(tokens, columns)
+        if self.model.newline >= 0:
+            mask = mask.repeat_interleave(self.model.config.tf_heads, dim=2)
         new = []
         for layer, cache in zip(self.model.decoder_layers(), of_layers, strict=True):
             query, key, value = layer.query_key_value(hidden)
@@ -166,13 +168,13 @@ def _decoder(model: ResNetTransformer) -> bytes:
     inputs = {
         "tokens": torch.zeros(batch, length, dtype=torch.int64),
         "columns": torch.zeros(batch, length, dtype=torch.int64),
-        "mask": torch.zeros(batch, length if lines else 1, 1, positions),
+        "mask": torch.zeros(batch, 1, length if lines else 1, positions),
         "past": torch.zeros(batch if lines else 1, 1, length, slots + length),
         "caches": [torch.zeros(shape) for _ in layers for shape in shapes],
     }
     axes: dict[str, Any] = DECODER_AXES | {"caches": CACHE_AXES * config.tf_layers}
     if lines:
-        axes |= {"mask": axes["mask"] | {1: "length"}, "past": axes["past"] | {0: "batch"}}
+        axes |= {"mask": axes["mask"] | {2: "length"}, "past": axes["past"] | {0: "batch"}}
     names = [*DECODER_AXES, *(f"{name}_{index}" for index in layers for name in Cache._fields)]
     outputs = ["log_probs", *(f"new_{name}_{index}" for index in layers for name in ("text_keys", "text_values"))]
     return _graph(_Decoder(model), inputs, axes, names, outputs)

@@ -54,7 +54,7 @@ def begin_with(trained: TrainedModel, path: str | Path) -> str:
         else:
             left.append(name.partition(".")[0])
     if "\n" in new:
-        targets["row_position"].copy_(targets["row_position"][:1].expand_as(targets["row_position"]).clone())
+        targets["row_position"][1:] = targets["row_position"][0]
     counts = ", ".join(f"{part} ({count})" for part, count in Counter(left).items())
     taken = f"{len(targets) - len(left)} of {len(targets)} weights from {path}"
     characters = f"; new characters: {new!r}" if new else ""
