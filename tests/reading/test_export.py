@@ -9,6 +9,7 @@ from networks import CHARSET, FIRST, SIZES, batch, cut, model, recognizer
 from repository import ROOT
 from torch import Tensor
 
+from textrec.base.charset import START
 from textrec.base.runtime import TextrecError
 from textrec.network.decoding import Network, ctc_greedy, greedy, joint_search
 from textrec.network.language import LanguageModel
@@ -88,6 +89,16 @@ def test_an_image_is_read_alike_alone_and_in_any_batch(exported: tuple[ResNetTra
         alone = searches(network, network.encode(batch(size[None]), size[None]))
         for name, (tokens, _) in alone.items():
             assert cut(tokens[0].tolist()) == cut(together[name][0][index].tolist())
+
+
+def test_texts_of_several_lines_are_scored_alike(exported: tuple[ResNetTransformer, Path]) -> None:
+    network, path = exported
+    found, _ = OnnxNetwork.load(path, threads=1)
+    newline, sizes = CHARSET.newline, SIZES[[2, 2]]
+    tokens = torch.tensor([[START, FIRST, newline, FIRST + 1, FIRST], [START, newline, newline, FIRST, FIRST + 2]])
+    with torch.inference_mode():
+        log_probs, truth = (one.decode(one.encode(batch(sizes), sizes), tokens) for one in (found, network))
+    torch.testing.assert_close(log_probs, truth.log_softmax(-1), atol=1e-4, rtol=1e-4)
 
 
 def test_texts_longer_than_a_cache_grows_by_are_read_alike(exported: tuple[ResNetTransformer, Path]) -> None:
