@@ -21,7 +21,7 @@ def reading_order(ribbons: Sequence[np.ndarray]) -> list[list[int]]:
     """
     if not len(ribbons):
         return []
-    lines = _levelled(ribbons)
+    lines = levelled(ribbons)
     order = _ordered(np.lexsort((lines[:, 0], lines[:, 2])), lines)
     steps = [lines[b, 2] - lines[a, 2] for a, b in pairwise(order)]
     usual = float(np.median([step for step in steps if step > 0] or [0]))
@@ -34,10 +34,15 @@ def reading_order(ribbons: Sequence[np.ndarray]) -> list[list[int]]:
     return blocks
 
 
-def _levelled(ribbons: Sequence[np.ndarray]) -> np.ndarray:
-    """Left and right end, level and height of each line, float64 (n, 4), once the page's skew is taken out."""
+def slope_of(ribbons: Sequence[np.ndarray]) -> float:
+    """How many pixels a page's lines, of which there is one at least, go down for a pixel across."""
     spans = np.array([one[-1, :2] - one[0, :2] for one in ribbons])
-    slope = float(np.median(spans[:, 1] / spans[:, 0].clip(1e-9)))
+    return float(np.median(spans[:, 1] / spans[:, 0].clip(1e-9)))
+
+
+def levelled(ribbons: Sequence[np.ndarray]) -> np.ndarray:
+    """Left and right end, level and height of each line, float64 (n, 4), once the page's skew is taken out."""
+    slope = slope_of(ribbons)
     return np.array(
         [
             (

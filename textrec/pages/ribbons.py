@@ -4,12 +4,14 @@ A ribbon is float64 (N, 4): points of a baseline from left to right, x and y in 
 above and below of each.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw
 from scipy import ndimage
+
+from textrec.pages.columns import part_at_columns
 
 # Of what a line reaches above its baseline: where its core lies, half of how thick that is, and what it lacks at either
 # end, so that the cores of lines do not touch, also of neighbouring columns; of its length at most.
@@ -103,7 +105,8 @@ def find_ribbons(maps: Maps) -> list[np.ndarray]:
 
     What is less sure than SURE is none: of what was found on val pages with less than 0.6 one in twenty was a line.
     """
-    return [found for part in _parts(maps.core > LEAST) for found in _found(maps, *part, LEAST, PARTINGS)]
+    found = [line for part in _parts(maps.core > LEAST) for line in _found(maps, *part, LEAST, PARTINGS)]
+    return part_at_columns([ribbon for ribbon, _ in found], [core for _, core in found])
 
 
 def _parts(core: np.ndarray) -> list[tuple[tuple[slice, slice], np.ndarray]]:
@@ -113,7 +116,10 @@ def _parts(core: np.ndarray) -> list[tuple[tuple[slice, slice], np.ndarray]]:
     return [(box, labels[box] == number) for number, box in enumerate(boxes, start=1)]
 
 
-def _found(maps: Maps, box: tuple[slice, slice], core: np.ndarray, least: float, partings: int) -> Sequence[np.ndarray]:
+def _found(
+    maps: Maps, box: tuple[slice, slice], core: np.ndarray, least: float, partings: int
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Lines of what hangs together, and how sure each is from its begin to its end."""
     columns = np.flatnonzero(core.any(axis=0))
     begins = np.diff(core.astype(np.int8), axis=0, prepend=0) == 1
     if partings and (begins.sum(axis=0)[columns] > 1).mean() > DOUBLE:  # of two lines: what both are less sure of parts
@@ -130,8 +136,8 @@ def _found(maps: Maps, box: tuple[slice, slice], core: np.ndarray, least: float,
         (weights * values).sum(axis=0) for values in (rows, maps.above[box][:, columns], maps.below[box][:, columns])
     )
     height = float(np.median(above)) / (1 - RISE)
-    sure = maps.core[box].max(axis=0, where=core, initial=0)[columns].mean()
-    if len(columns) < SHORTEST * height or height < LOWEST or sure < SURE:
+    sure = maps.core[box].max(axis=0, where=core, initial=0)[columns]
+    if len(columns) < SHORTEST * height or height < LOWEST or sure.mean() < SURE:
         return []
     above, below = (_smooth(values, WINDOW * height) for values in (above, below))
     centre = _smooth(centre, STEP * height)
@@ -140,7 +146,9 @@ def _found(maps: Maps, box: tuple[slice, slice], core: np.ndarray, least: float,
     dense = np.column_stack([x, centre + rise, above + rise, np.maximum(below - rise, 0)])
     ends = dense[[0, -1]]
     ends[:, 0] += [-INDENT * height, INDENT * height]
-    return [np.concatenate([ends[:1], dense[_sparse(len(dense), height)], ends[1:]])]
+    return [
+        (np.concatenate([ends[:1], dense[_sparse(len(dense), height)], ends[1:]]), np.pad(sure, round(INDENT * height)))
+    ]
 
 
 def _within(outer: slice, inner: slice) -> slice:
