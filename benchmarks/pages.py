@@ -38,7 +38,8 @@ from textrec.base.runtime import TextrecError, usable_cores
 from textrec.network.finder import LineFinder
 from textrec.pages.cutting import cut_line
 from textrec.pages.reading_order import reading_order
-from textrec.pages.ribbons import find_ribbons, reduced_page
+from textrec.pages.ribbons import reduced_page
+from textrec.reading.pages import page_ribbons
 from textrec.reading.recognizer import Recognizer
 
 UPRIGHT = "upright"
@@ -100,8 +101,8 @@ def seconds(work: Callable[[], Any]) -> float:
 
 def find(image: Image.Image, finder: LineFinder) -> list[list[int]]:
     """Lines and their order, of a page that is upright, and nothing else."""
-    maps, _ = finder.find(reduced_page(image)[0])
-    return reading_order(find_ribbons(maps))
+    small, scale = reduced_page(image)
+    return reading_order(page_ribbons(np.asarray(image), small, scale, finder.find(small)[0], finder))
 
 
 def stacked(pages: Iterable[TruePage], count: int) -> TruePage:

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from networks import config, recognizer
-from PIL import Image
+from PIL import Image, ImageDraw
+from repository import ROOT
 from small_pages import line_recognizer, page, small_finder
 from text_images import WORDS
 
@@ -15,8 +16,9 @@ from textrec.base.runtime import TextrecError
 from textrec.network.finder import LineFinder
 from textrec.pages.overlap import counted
 from textrec.pages.printing import is_printed
+from textrec.pages.ribbons import find_ribbons, reduced_page
 from textrec.pages.text_area import Crop
-from textrec.reading.pages import Way, find_lines, is_one_line
+from textrec.reading.pages import Way, find_lines, is_one_line, page_ribbons
 from textrec.reading.recognizer import Recognizer
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec", "ignore:.*many workers", "ignore:.*is not empty")
@@ -76,6 +78,23 @@ def test_a_row_of_pixels_is_a_page_too(
     assert lines_of(Image.new("L", size), finder).page.size == size
 
 
+def test_fine_print_is_looked_at_closely() -> None:
+    """By the line finder that is brought along, which does not see print as small as that of this letterhead."""
+    finder, image = LineFinder.load(ROOT / "models/pages.ckpt"), Image.new("L", (2200, 2800), 240)
+    canvas = ImageDraw.Draw(image)
+    text, feet = "The fine print at the head of letters", [164 + 32 * number for number in range(6)]
+    for foot in feet:
+        canvas.text((150, foot), text, 20, anchor="ls", font_size=14)
+    canvas.text((150, 800), "Written larger, as by hand", 20, anchor="ls", font_size=70)
+    small, scale = reduced_page(image)
+    maps, _ = finder.find(small)
+    assert len(find_ribbons(maps)) == 1
+    found = sorted(page_ribbons(np.asarray(image), small, scale, maps, finder), key=lambda one: one[0, 1])
+    assert [np.median(one[:, 1]) for one in found] == pytest.approx([*feet, 800], abs=8)
+    ends = [150, 150 + canvas.textlength(text, font_size=14)]
+    assert np.array([one[[0, -1], 0] for one in found[:-1]]) == pytest.approx(np.array([ends] * 6), abs=15)
+
+
 def test_a_page_is_read_line_by_line(finder: LineFinder, reader: Recognizer, tmp_path: Path) -> None:
     image, _ = page(WORDS)
     image.save(tmp_path / "page.png")
@@ -125,9 +144,11 @@ def test_a_line_that_does_not_fit_the_model_says_so_and_the_others_are_read(find
 
 @pytest.mark.parametrize(("count", "single"), [(1, True), (2, False), (4, False)])
 def test_a_picture_of_one_line_is_known_from_a_page(
-    finder: LineFinder, reader: Recognizer, count: int, single: bool
+    finder: LineFinder, reader: Recognizer, count: int, single: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     image, _ = page(WORDS[:count])
+    find = finder.find
+    monkeypatch.setattr(finder, "find", lambda small: (find(small)[0], np.eye(4)[0]), raising=False)
     found, whole = reader.look(image, finder)
     assert whole == single
     assert not reader.look(image, finder, "page")[1]

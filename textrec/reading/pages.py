@@ -10,9 +10,10 @@ from textrec.base.runtime import TextrecError
 from textrec.network.finder import SHRUNK, TURNS, LineFinder
 from textrec.network.trained import Reading
 from textrec.pages.cutting import Strip, cut_line
+from textrec.pages.fine_print import fine_print
 from textrec.pages.printing import is_printed
 from textrec.pages.reading_order import reading_order
-from textrec.pages.ribbons import find_ribbons, outline_of, reduced_page
+from textrec.pages.ribbons import Maps, covered, find_ribbons, outline_of, reduced_page
 from textrec.pages.text_area import Crop
 from textrec.reading.page_reading import LineReading, PageReading
 
@@ -21,6 +22,8 @@ SAMPLE = 8  # lines that are read both ways, to know which way is up
 MARGIN, FEW = 0.1, 0.3  # of confidence: upside down a line has half of what it has otherwise; and more of few lines
 # Of a picture's height: one line of three is less high, and the middle of one of two is farther off.
 HIGH, CENTRAL = 0.36, 0.17
+CLOSER = 1.5  # times as large fine print is looked at
+EDGE = 15  # pixels of a reduced page around it, of paper
 
 
 class Way(NamedTuple):
@@ -48,9 +51,10 @@ def find_lines(
 
     def cut(way: int) -> Way:
         # A copy: numpy takes a single row that runs backwards for contiguous, and torch does not take it at all.
-        maps = finder.find(np.rot90(small, way).copy())[0] if way else as_it_is
+        page = np.rot90(small, way).copy()
+        maps = finder.find(page)[0] if way else as_it_is
         upright = np.ascontiguousarray(np.rot90(np.asarray(image), way))
-        return _cut(upright, find_ribbons(maps), SHRUNK / scale, way, crop)
+        return _cut(upright, page_ribbons(upright, page, scale, maps, finder), way, crop)
 
     best, most = None, -1.0
     for axis in range(TURNS // 2):
@@ -66,6 +70,47 @@ def find_lines(
         if there > most:
             best, most = found, there
     return best or cut(0)
+
+
+def page_ribbons(
+    upright: np.ndarray, page: np.ndarray, scale: float, maps: Maps, finder: LineFinder
+) -> list[np.ndarray]:
+    """The lines of an upright page, uint8 (H, W), in its pixels and no order, see `pages.ribbons`.
+
+    page, scale: as `ribbons.reduced_page` gives them; maps: of that. Where many small letters are in no line the finder
+    looks closer.
+    """
+    ribbons = [ribbon * SHRUNK for ribbon in find_ribbons(maps)]
+    if boxes := fine_print(page, ribbons):
+        ribbons += _closer(upright, page, scale, ribbons, boxes, finder)
+    return [ribbon / scale for ribbon in ribbons]
+
+
+def _closer(
+    upright: np.ndarray,
+    page: np.ndarray,
+    scale: float,
+    ribbons: list[np.ndarray],
+    boxes: Sequence[tuple[slice, slice]],
+    finder: LineFinder,
+) -> list[np.ndarray]:
+    """The lines in boxes of a reduced page that are none of those that were found, in its pixels."""
+    top, left = (max(0, min(box[axis].start for box in boxes) - EDGE) for axis in (0, 1))
+    bottom, right = (min(page.shape[axis], max(box[axis].stop for box in boxes) + EDGE) for axis in (0, 1))
+    image = Image.fromarray(upright)
+    box = (left / scale, top / scale, min(right / scale, image.width), min(bottom / scale, image.height))
+    size = (round(CLOSER * (right - left)), round(CLOSER * (bottom - top)))
+    resampling = Image.Resampling.BOX if CLOSER * scale < 1 else Image.Resampling.BICUBIC
+    part = np.asarray(image.resize(size, resampling, box))
+    found = np.any([covered(outline_of(ribbon), page.shape) for ribbon in ribbons], axis=0) if ribbons else page < 0
+    lines = []
+    for ribbon in find_ribbons(finder.find(part)[0]):
+        line = ribbon * (SHRUNK / CLOSER) + (left, top, 0, 0)
+        x, y = np.median(line[:, :2], axis=0).astype(int).tolist()
+        inside = any(rows.start <= y < rows.stop and columns.start <= x < columns.stop for rows, columns in boxes)
+        if inside and not found[y, x]:
+            lines.append(line)
+    return lines
 
 
 def is_one_line(page: PageReading) -> bool:
@@ -102,10 +147,8 @@ def read_way(way: Way, readings: Iterator[Reading | str]) -> PageReading:
     return way.page.filled(found)
 
 
-def _cut(
-    upright: np.ndarray, ribbons: list[np.ndarray], scale: float, turned: int, crop: Callable[[Strip], Crop]
-) -> Way:
-    """Cut out the lines of an upright page, uint8 (H, W), whose maps have a pixel for `scale` of its own.
+def _cut(upright: np.ndarray, ribbons: list[np.ndarray], turned: int, crop: Callable[[Strip], Crop]) -> Way:
+    """Cut out the lines of an upright page, uint8 (H, W).
 
     turned: by how many quarters clockwise its picture is, in which the lines are told.
     """
@@ -115,7 +158,7 @@ def _cut(
     for block in reading_order(ribbons):
         lines = []
         for index in block:
-            ribbon = ribbons[index] * scale
+            ribbon = ribbons[index]
             outline = outline_of(ribbon).clip(0, np.array(upright.shape[::-1]) - 1)
             if np.ptp(outline, axis=0).min() < 1:
                 continue  # it lies on the edge
