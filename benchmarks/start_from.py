@@ -69,13 +69,19 @@ def main() -> None:
         raise SystemExit(__doc__)
     archives, scratch, model, stranger = (Path(argument).resolve() for argument in sys.argv[1:5])
     made = {name: partial(_begun, scratch, archives, model, name) for name in RUNS}
-    for corpus, minutes in CURVE.items():
-        for count in minutes:
+    minutes = dict(MINUTES)
+    for corpus, counts in CURVE.items():
+        for count, taken in counts.items():
             made[f"{corpus} {count}"] = partial(_few, scratch / corpus, archives, stranger, corpus, count)
+            minutes[f"{corpus} {count}"] = taken
     chosen = sys.argv[5:] or list(made)
     begun = {name: _digest(model if name in RUNS else stranger) for name in made}
     saved = json.loads(SAVED.read_text())["figures"] if SAVED.exists() else {}
-    known = {name: found for name, found in saved.items() if name not in chosen or found["begun_with"] == begun[name]}
+    known = {
+        name: found
+        for name, found in saved.items()
+        if name not in chosen or (found["begun_with"], found["minutes"]) == (begun[name], minutes[name])
+    }
     scratch.mkdir(parents=True, exist_ok=True)
     named = {name: partial(_named, made[name], begun[name]) for name in chosen}
     figures = kept(scratch / "start_from.json", named, known)
@@ -127,7 +133,7 @@ def _few(folder: Path, archives: Path, stranger: Path, corpus: str, count: int) 
     write_samples(lines, rows, source=corpus, line_height=train_split.line_height, characters=train_split.characters)
     if not count:
         shutil.copy(stranger, folder / "models/model.ckpt")
-        return _read(folder, changes)
+        return {"minutes": 0.0, **_read(folder, changes)}
     return _trained(folder, changes, CURVE[corpus][count], str(count), "page_lines")
 
 
