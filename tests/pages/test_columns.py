@@ -53,6 +53,10 @@ def test_a_line_over_two_columns_that_others_show_is_parted(slope: float) -> Non
     [
         pytest.param([BESIDE] * 5 + [OVER], 192, 0.8, id="few begin there"),
         pytest.param([[(200.0, 360.0)]] * 6 + [OVER], 192, 0.8, id="none of them is beside a line"),
+        pytest.param([[(200.0, 207.0)]] * 6 + [OVER], 192, 0.8, id="they are short, and beside themselves"),
+        pytest.param(
+            [*([BESIDE] * 6), [(197.0, 360.0)], [(203.0, 360.0)], OVER], 180, 0.8, id="it is where fewer begin"
+        ),
         pytest.param([BESIDE] * 6 + [OVER], 192, 0.98, id="it is sure that it goes on"),
         pytest.param([BESIDE] * 6 + [OVER], 150, 0.5, id="it is unsure elsewhere"),
         pytest.param([BESIDE] * 6 + [[(180.0, 360.0)]], 192, 0.8, id="it begins near it"),
@@ -66,12 +70,21 @@ def test_other_lines_stay_whole(rows: list[list[tuple[float, float]]], unsure_at
 
 def test_a_line_over_three_columns_is_parted_twice() -> None:
     three = [(20.0, 120.0), (140.0, 240.0), (260.0, 360.0)]
-    lines = [line(*ends, 30.0 * number) for number in range(6) for ends in three] + [line(20, 360, 180)]
+    lines = [line(*ends, 30.0 * number) for number in range(7) for ends in three[2 * (number // 6) :]] + [
+        line(20, 360, 210)
+    ]
     cores = [core_of(one, 132) for one in lines]
     cores[-1] = np.minimum(cores[-1], core_of(lines[-1], 252))
     parts = part_at_columns(lines, cores)
-    found = [(round(part[0, 0]), round(part[-1, 0])) for part in parts[-3:]]
-    assert found == [(20, 129), (129, 249), (249, 360)]
+    assert [(round(part[0, 0]), round(part[-1, 0])) for part in parts[-3:]] == [(20, 129), (129, 249), (249, 360)]
+
+
+def test_columns_that_begin_close_to_each_other_part_a_line_once() -> None:
+    lines = [line(*ends, 30.0 * number) for number in range(12) for ends in (BESIDE[0], (200 + number // 6 * 13, 360))]
+    lines.append(line(20, 360, 360))
+    cores = [core_of(one, 197, least=0.8) for one in lines]
+    parts = part_at_columns(lines, cores)
+    assert [(round(part[0, 0]), round(part[-1, 0])) for part in parts[-2:]] == [(20, 194), (194, 360)]
 
 
 def test_a_page_without_lines_has_no_columns() -> None:

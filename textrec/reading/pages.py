@@ -94,7 +94,7 @@ def _closer(
     boxes: Sequence[tuple[slice, slice]],
     finder: LineFinder,
 ) -> list[np.ndarray]:
-    """The lines in boxes of a reduced page that are none of those that were found, in its pixels."""
+    """The lines around boxes of a reduced page that are none of those that were found, in its pixels."""
     top, left = (max(0, min(box[axis].start for box in boxes) - EDGE) for axis in (0, 1))
     bottom, right = (min(page.shape[axis], max(box[axis].stop for box in boxes) + EDGE) for axis in (0, 1))
     image = Image.fromarray(upright)
@@ -103,14 +103,9 @@ def _closer(
     resampling = Image.Resampling.BOX if CLOSER * scale < 1 else Image.Resampling.BICUBIC
     part = np.asarray(image.resize(size, resampling, box))
     found = np.any([covered(outline_of(ribbon), page.shape) for ribbon in ribbons], axis=0) if ribbons else page < 0
-    lines = []
-    for ribbon in find_ribbons(finder.find(part)[0]):
-        line = ribbon * (SHRUNK / CLOSER) + (left, top, 0, 0)
-        x, y = np.median(line[:, :2], axis=0).astype(int).tolist()
-        inside = any(rows.start <= y < rows.stop and columns.start <= x < columns.stop for rows, columns in boxes)
-        if inside and not found[y, x]:
-            lines.append(line)
-    return lines
+    lines = [ribbon * (SHRUNK / CLOSER) + (left, top, 0, 0) for ribbon in find_ribbons(finder.find(part)[0])]
+    middles = [np.median(line[:, :2], axis=0).astype(int) for line in lines]
+    return [line for line, (x, y) in zip(lines, middles, strict=True) if not found[y, x]]
 
 
 def is_one_line(page: PageReading) -> bool:
