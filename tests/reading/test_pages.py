@@ -13,10 +13,10 @@ from text_images import WORDS
 
 from textrec.base.charset import Charset
 from textrec.base.runtime import TextrecError
-from textrec.network.finder import LineFinder
+from textrec.network.finder import SHRUNK, LineFinder
 from textrec.pages.overlap import counted
 from textrec.pages.printing import is_printed
-from textrec.pages.ribbons import find_ribbons, reduced_page
+from textrec.pages.ribbons import Maps, find_ribbons, line_maps, reduced_page
 from textrec.pages.text_area import Crop
 from textrec.reading.pages import Way, find_lines, is_one_line, page_ribbons
 from textrec.reading.recognizer import Recognizer
@@ -95,6 +95,24 @@ def test_fine_print_is_looked_at_closely() -> None:
     long = canvas.textlength(text, font_size=14)
     expected = [(left, left + long, foot) for left in (150, 1700) for foot in feet]
     assert ends[1:][np.lexsort((ends[1:, 2], ends[1:, 0] > 1000))] == pytest.approx(np.array(expected), abs=15)
+
+
+def test_fine_print_may_run_over_the_edge(finder: LineFinder, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = np.full((300, 400), 240, np.uint8)
+    for row in range(230, 300, 12):
+        for column in range(100, 300, 12):
+            page[row : row + 6, column : column + 5] = 20
+
+    def find(part: np.ndarray) -> tuple[Maps, np.ndarray]:
+        height, width = (size // SHRUNK for size in part.shape)
+        x = np.linspace(10, width - 10, 20)
+        line = np.column_stack([x, np.full(20, height + 2.0), np.full(20, 10.0), np.full(20, 2.0)])
+        return line_maps([line], (height, width)), np.eye(4)[0]
+
+    monkeypatch.setattr(finder, "find", find, raising=False)
+    empty = line_maps([], (150, 200))
+    (found,) = page_ribbons(page, page, 1.0, empty, finder)
+    assert np.median(found[:, 1]) > len(page)
 
 
 def test_a_page_is_read_line_by_line(finder: LineFinder, reader: Recognizer, tmp_path: Path) -> None:

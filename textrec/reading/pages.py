@@ -104,7 +104,8 @@ def _closer(
     part = np.asarray(image.resize(size, resampling, box))
     found = np.any([covered(outline_of(ribbon), page.shape) for ribbon in ribbons], axis=0) if ribbons else page < 0
     lines = [ribbon * (SHRUNK / CLOSER) + (left, top, 0, 0) for ribbon in find_ribbons(finder.find(part)[0])]
-    middles = [np.median(line[:, :2], axis=0).astype(int) for line in lines]
+    last = page.shape[1] - 1, page.shape[0] - 1  # on the edge a baseline may lie beyond it
+    middles = [np.median(line[:, :2], axis=0).astype(int).clip(0, last) for line in lines]
     return [line for line, (x, y) in zip(lines, middles, strict=True) if not found[y, x]]
 
 
