@@ -30,10 +30,8 @@ def main() -> None:
     model = Path(sys.argv[3] if len(sys.argv) > 3 else ROOT / "models/latin.ckpt").resolve()
     figures = {}
     for name in ("iamdb.zip", *CORPORA):
-        changes, stages = IAM if name == "iamdb.zip" else _corpus(name)
-        figures[Path(name).stem] = _read(
-            scratch / Path(name).stem, model, LATIN | {"data.path": str(source)} | changes, stages
-        )
+        changes = make(scratch / Path(name).stem, source, name)
+        figures[Path(name).stem] = read(scratch / Path(name).stem, changes, model)
         print(name, json.dumps(figures[Path(name).stem]), flush=True)
     save("box", figures)
 
@@ -43,13 +41,20 @@ def _corpus(name: str) -> tuple[dict[str, Any], list[str]]:
     return changes, ["download", "import_pages"]
 
 
-def _read(folder: Path, model: Path, changes: dict[str, Any], stages: list[str]) -> dict[str, Any]:
-    """Make a test set, if it is not there, read and measure it."""
+def make(folder: Path, source: Path, name: str) -> dict[str, Any]:
+    """Make the lines of an archive in a folder, if they are not there; the parameters by which they are read."""
+    own, stages = IAM if name == "iamdb.zip" else _corpus(name)
+    changes = LATIN | {"data.path": str(source)} | own
     if not (folder / f"data/processed/{changes['train.data']}.h5").exists():
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         prepare(folder)
         run(folder, changes, *stages)
+    return changes
+
+
+def read(folder: Path, changes: dict[str, Any], model: Path) -> dict[str, Any]:
+    """Read the test lines of a folder by a model, and measure that."""
     shutil.copy(model, folder / "models/model.ckpt")
     run(folder, changes, "predict", "evaluate")
     test, speed = (json.loads((folder / f"metrics/{name}.json").read_text()) for name in ("test", "predict"))
