@@ -59,12 +59,14 @@ def test_a_row_ends_at_its_own_limit() -> None:
     assert (tokens != PAD).sum(1).tolist() == expected
 
 
-def test_a_text_has_no_more_lines_than_its_image_is_high() -> None:
+@pytest.mark.parametrize(("newline", "end"), [(4.0, 2.0), (2.0, 4.0)])
+def test_a_text_has_as_many_lines_as_its_image_is_high(newline: float, end: float) -> None:
+    """A network that always writes newlines would write on, and one that always ends, end too early."""
     model = recognizer().model
     torch.nn.init.zeros_(model.output.weight)
     torch.nn.init.zeros_(model.output.bias)
     with torch.no_grad():
-        model.output.bias[CHARSET.newline], model.output.bias[END] = 4.0, 2.0
+        model.output.bias[CHARSET.newline], model.output.bias[END] = newline, end
     tokens, _ = greedy(model, model.encode(batch(SIZES), SIZES))
     assert [cut(row) for row in tokens.tolist()] == [[*[CHARSET.newline] * n, END] for n in (0, 0, 1, 0, 0)]
 

@@ -15,7 +15,7 @@ from textrec.network.resnet import ResNet, ResNetConfig, valid_positions
 
 # A token of a text of several lines sees what is within so many heights of the middle of its line, and beyond that less
 # and less: attention scores fall by so much with each further height.
-REACH, FADE = 0.5, 6.0
+REACH, FADE = 0.3, 20.0
 
 
 class ModelConfig(Params):
