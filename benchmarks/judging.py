@@ -61,8 +61,8 @@ def judged(page: TruePage, found: Sequence[FoundLine]) -> Outcome:
     unknown = overlaps([line.outline for line in found], [line.outline for line in page.lines if not line.text])
     found = [line for line, shares in zip(found, unknown, strict=True) if not (shares >= LEAST).any()]
     shape = page.image.size[::-1]
-    written = np.any([covered(line.outline, shape) for line in true], axis=0)
-    there = [line for line in found if _share(covered(line.outline, shape), written) > BESIDE]
+    written = covered(shape, *(line.outline for line in true))
+    there = [line for line in found if _share(covered(shape, line.outline), written) > BESIDE]
     truth, read = [line.text for line in true], [line.text for line in found]
     return Outcome(
         name=page.name,

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from textrec.pages.fine_print import fine_print
+from textrec.pages.ribbons import covered, outline_of
 
 SHAPE = (400, 600)
 PRINT = (40, 100, 60, 250)  # rows, columns
@@ -23,8 +24,12 @@ def over(left: float, right: float, base: float, above: float) -> np.ndarray:
     return np.array([(x, base, above, above / 4) for x in (left, (left + right) / 2, right)])
 
 
+def lines(*ribbons: np.ndarray) -> np.ndarray:
+    return covered(SHAPE, *map(outline_of, ribbons))
+
+
 def test_many_small_letters_are_fine_print() -> None:
-    ((rows, columns),) = fine_print(letters(6, 5, PRINT), [over(50, 500, 300, 40)])
+    ((rows, columns),) = fine_print(letters(6, 5, PRINT), lines(over(50, 500, 300, 40)))
     assert (rows.start, rows.stop, columns.start, columns.stop) == pytest.approx(PRINT, abs=12)
 
 
@@ -32,8 +37,8 @@ def test_many_small_letters_are_fine_print() -> None:
     "page",
     [
         pytest.param(letters(6, 5, PRINT) + 170, id="as light as paper"),
-        pytest.param(letters(14, 8, PRINT, step=20), id="large letters"),
-        pytest.param(letters(6, 18, (40, 100, 20, 580), step=24), id="dashes"),
+        pytest.param(letters(24, 12, PRINT, step=30), id="large letters"),
+        pytest.param(letters(6, 30, (40, 100, 20, 580), step=36), id="dashes"),
         pytest.param(letters(2, 2, PRINT), id="dust"),
         pytest.param(letters(6, 5, (40, 41, 60, 160)), id="few letters"),
         pytest.param(letters(6, 5, (20, 380, 20, 580), step=50), id="letters far from each other"),
@@ -41,12 +46,12 @@ def test_many_small_letters_are_fine_print() -> None:
     ],
 )
 def test_else_there_is_none(page: np.ndarray) -> None:
-    assert fine_print(page, []) == []
+    assert fine_print(page, lines()) == []
 
 
 def test_what_is_in_lines_that_were_found_is_none() -> None:
     page = letters(6, 5, PRINT)
-    lines = [over(50, 260, base, 10) for base in range(46, 106, 12)]
-    assert fine_print(page, lines) == []
-    ((rows, _),) = fine_print(page, lines[:1])
+    every = [over(50, 260, base, 10) for base in range(46, 106, 12)]
+    assert fine_print(page, lines(*every)) == []
+    ((rows, _),) = fine_print(page, lines(every[0]))
     assert rows.start == pytest.approx(52, abs=6)

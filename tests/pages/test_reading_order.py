@@ -24,6 +24,17 @@ PAGES = {
     "two columns": [LEFT, RIGHT],
     "a heading over two columns": [HEADING, LEFT, RIGHT],
     "two columns and what is below": [LEFT, RIGHT, [line(60, 540, 300)], [line(60, 300, 325)]],
+    "handwriting below a letterhead": [
+        [line(50, 180, 40, 6), line(50, 180, 52, 6), line(50, 180, 64, 6), line(50, 180, 76, 6)],
+        [line(400, 550, 42, 6), line(400, 550, 54, 6), line(400, 550, 66, 6), line(400, 550, 78, 6)],
+        [line(300, 550, 110, 20), line(50, 280, 150, 20), line(60, 550, 190, 20), line(50, 540, 230, 20)],
+    ],
+    "a title between columns of small print": [
+        [line(50, 150, 30 + 12 * number, 6) for number in range(6)],
+        [line(200, 380, 40, 16), line(220, 360, 80, 16)],
+        [line(420, 550, 31 + 12 * number, 6) for number in range(6)],
+        [line(50, 540, 150, 20), line(50, 550, 190, 20)],
+    ],
     "notes in a margin": [NOTES, MAIN],
     "a number at the top right": [[line(500, 550, 40)], MAIN],
     "pieces of one line": [[line(50, 200, 100), line(230, 400, 103), line(430, 550, 98)], column(50, 550, 130, 3)],

@@ -86,7 +86,9 @@ def test_overlap_is_what_both_cover_of_what_either_does() -> None:
     shares = overlaps([BOX, moved(0, 300)], [BOX, moved(50, 0), moved(0, 5), BOX * 2])
     assert shares[0] == pytest.approx([1, 1 / 3, 1 / 3, 1 / 4], abs=0.03)
     assert (shares[1] == 0).all()
-    assert covered(BOX, (20, 120)).sum() == 1000
+    assert covered((20, 120), BOX).sum() == 1000
+    assert covered((20, 120), BOX, moved(0, 5)).sum() == 1500
+    assert not covered((20, 120)).any()
 
 
 def test_each_line_counts_once() -> None:

@@ -1,24 +1,21 @@
-"""Where a page has print too small for a line finder: it sees pages at one size, and letterheads are small there."""
+"""Where a page has small letters in no line: a line finder sees pages at one size, and misses small print."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from scipy import ndimage
 
-from textrec.pages.ribbons import covered, outline_of
-
 AROUND, DARKER = 31, 40  # pixels around one, than whose mean ink is so much darker, of 255
-LEAST, MOST = 4, 10  # pixels of small letters, of their height; what is smaller is dust, or the dot of an i
-WIDEST = 16  # pixels
+LEAST, MOST = 4, 20  # pixels of small letters, of their height; what is smaller is dust, or the dot of an i
+WIDEST = 28  # pixels
 ACROSS, DOWN = 12, 8  # pixels from one to the next, beside and below each other
 MANY = 12  # of them together are print
 
 
-def fine_print(page: np.ndarray, ribbons: Sequence[np.ndarray]) -> list[tuple[slice, slice]]:
+def fine_print(page: np.ndarray, lines: np.ndarray) -> list[tuple[slice, slice]]:
     """Boxes of a page, uint8 (H, W) as `ribbons.reduced_page` gives it, with many small letters, rows and columns.
 
-    ribbons: lines that were found, in pixels of that page; what is in them is no letter here.
+    lines: what lines that were found cover of it, bool (H, W); what is in them is no letter here.
     """
     ink = ndimage.uniform_filter(page.astype(np.float32), AROUND, mode="nearest") - page > DARKER
     labelled: Any = ndimage.label(ink, np.ones((3, 3)))
@@ -29,7 +26,6 @@ def fine_print(page: np.ndarray, ribbons: Sequence[np.ndarray]) -> list[tuple[sl
     letters = letters[(high >= LEAST) & (high <= MOST) & (wide <= WIDEST)]
     if len(letters) < MANY:
         return []
-    lines = np.any([covered(outline_of(one), page.shape) for one in ribbons], axis=0) if ribbons else ink & False
     centres = (letters[:, :2].mean(axis=1).astype(int), letters[:, 2:].mean(axis=1).astype(int))
     letters, centres = letters[~lines[centres]], tuple(places[~lines[centres]] for places in centres)
     near = np.zeros(page.shape, bool)

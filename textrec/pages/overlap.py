@@ -42,7 +42,7 @@ def overlaps(outlines: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> np
                 continue  # they are apart
             corner = np.floor(low)
             width, height = (np.ceil(high) - corner + 1).astype(int).tolist()
-            both = [covered(polygon - corner, (height, width)) for polygon in (one, other)]
+            both = [covered((height, width), polygon - corner) for polygon in (one, other)]
             row[column] = np.logical_and(*both).sum() / np.logical_or(*both).sum()
     return shares
 

@@ -9,6 +9,7 @@ FEWEST = 2  # lines of a column
 TRIM = 1.2  # heights that a line may reach into the next column, at most a fifth of its length
 SHARED = 0.3  # of the lower of two columns that are beside the other
 BESIDE = 0.5  # heights from one line's level to another's: they stand side by side
+TALL = 2.0  # times as high as lines of columns mostly are: no line of theirs
 FAR = 1.8  # times as far as lines mostly are: another block
 
 
@@ -96,6 +97,16 @@ def _columns(some: np.ndarray, lines: np.ndarray) -> tuple[np.ndarray, np.ndarra
         tops, feet = zip(*((lines[part, 2].min(), lines[part, 2].max()) for part in (left, right)), strict=True)
         common = min(feet) - max(tops)
         lower = min(foot - top for top, foot in zip(tops, feet, strict=True))
-        if min(len(left), len(right)) >= FEWEST and common > SHARED * lower:
+        if min(len(left), len(right)) >= FEWEST and common > SHARED * lower and _alike(some, lines, tops, feet):
             return left, right
     return None
+
+
+def _alike(some: np.ndarray, lines: np.ndarray, tops: Sequence[float], feet: Sequence[float]) -> bool:
+    """Whether no line above or below where two columns are beside each other is far higher than those there are.
+
+    So handwriting below a letterhead is of none of its columns.
+    """
+    level, height = lines[some, 2:].T
+    beside = (level >= max(tops)) & (level <= min(feet))
+    return bool(height[~beside].max(initial=0) <= TALL * np.median(height[beside]))

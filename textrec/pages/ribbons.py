@@ -56,7 +56,7 @@ def ribbon(outline: np.ndarray, baseline: np.ndarray) -> np.ndarray | None:
     baseline = baseline[np.argsort(baseline[:, 0], kind="stable")]
     if np.ptp(baseline[:, 1]) > np.ptp(baseline[:, 0]):
         return None
-    inside = covered(outline - corner, (height, width))
+    inside = covered((height, width), outline - corner)
     columns = np.flatnonzero(inside.any(axis=0))
     x = columns + corner[0] + 0.5
     y = np.interp(x, *baseline.T)
@@ -68,10 +68,12 @@ def ribbon(outline: np.ndarray, baseline: np.ndarray) -> np.ndarray | None:
     return dense[_sparse(len(dense), tall)]
 
 
-def covered(polygon: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Which pixels of so many rows and columns a polygon covers, bool."""
+def covered(shape: tuple[int, int], *polygons: np.ndarray) -> np.ndarray:
+    """Which pixels of so many rows and columns polygons cover, any of them, bool."""
     mask = Image.new("1", (shape[1], shape[0]))
-    ImageDraw.Draw(mask).polygon([tuple(point) for point in polygon.tolist()], fill=1, outline=1)
+    canvas = ImageDraw.Draw(mask)
+    for polygon in polygons:
+        canvas.polygon([tuple(point) for point in polygon.tolist()], fill=1, outline=1)
     return np.asarray(mask)
 
 

@@ -81,30 +81,32 @@ def page_ribbons(
     looks closer.
     """
     ribbons = [ribbon * SHRUNK for ribbon in find_ribbons(maps)]
-    if boxes := fine_print(page, ribbons):
-        ribbons += _closer(upright, page, scale, ribbons, boxes, finder)
+    lines = covered(page.shape, *map(outline_of, ribbons))
+    if boxes := fine_print(page, lines):
+        ribbons += _closer(upright, scale, lines, boxes, finder)
     return [ribbon / scale for ribbon in ribbons]
 
 
 def _closer(
     upright: np.ndarray,
-    page: np.ndarray,
     scale: float,
-    ribbons: list[np.ndarray],
+    found: np.ndarray,
     boxes: Sequence[tuple[slice, slice]],
     finder: LineFinder,
 ) -> list[np.ndarray]:
-    """The lines around boxes of a reduced page that are none of those that were found, in its pixels."""
+    """The lines around boxes of a reduced page, in its pixels, whose middles are in none that was found.
+
+    found: what those cover of it, bool (H, W).
+    """
     top, left = (max(0, min(box[axis].start for box in boxes) - EDGE) for axis in (0, 1))
-    bottom, right = (min(page.shape[axis], max(box[axis].stop for box in boxes) + EDGE) for axis in (0, 1))
+    bottom, right = (min(found.shape[axis], max(box[axis].stop for box in boxes) + EDGE) for axis in (0, 1))
     image = Image.fromarray(upright)
     box = (left / scale, top / scale, min(right / scale, image.width), min(bottom / scale, image.height))
     size = (round(CLOSER * (right - left)), round(CLOSER * (bottom - top)))
     resampling = Image.Resampling.BOX if CLOSER * scale < 1 else Image.Resampling.BICUBIC
     part = np.asarray(image.resize(size, resampling, box))
-    found = np.any([covered(outline_of(ribbon), page.shape) for ribbon in ribbons], axis=0) if ribbons else page < 0
     lines = [ribbon * (SHRUNK / CLOSER) + (left, top, 0, 0) for ribbon in find_ribbons(finder.find(part)[0])]
-    last = page.shape[1] - 1, page.shape[0] - 1  # on the edge a baseline may lie beyond it
+    last = found.shape[1] - 1, found.shape[0] - 1  # on the edge a baseline may lie beyond it
     middles = [np.median(line[:, :2], axis=0).astype(int).clip(0, last) for line in lines]
     return [line for line, (x, y) in zip(lines, middles, strict=True) if not found[y, x]]
 

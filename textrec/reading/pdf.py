@@ -151,7 +151,7 @@ def _within(points: np.ndarray, polygon: np.ndarray) -> np.ndarray:
     if inside.any():
         width, height = (high - low + 1).astype(int)
         x, y = np.rint(points[inside] - low).astype(int).T
-        inside[inside] = covered(polygon - low, (height, width))[y, x]
+        inside[inside] = covered((height, width), polygon - low)[y, x]
     return inside
 
 

@@ -245,7 +245,7 @@ def _in_regions(sheet: Sheet, xml: Page, way: "Way") -> "Way":
     from textrec.reading.pages import Way
 
     width, height = xml.image_size
-    insides = [covered(region.polygon, (height, width)) for region in xml.empty_regions]
+    insides = [covered((height, width), region.polygon) for region in xml.empty_regions]
     within: list[list[tuple[LineReading, Crop | None]]] = [[] for _ in insides]
     given = iter(way.crops)
     outside = 0

@@ -96,9 +96,7 @@ def _add_notes(image: np.ndarray, ribbons: list[np.ndarray], other: Layout, rand
     image: float (size, size), which changes; ribbons: in pixels of a map, to which those that are added are added.
     """
     size = len(image)
-    taken = np.zeros((size // SHRUNK, size // SHRUNK), bool)
-    for one in ribbons:
-        taken |= covered(outline_of(one), taken.shape)
+    taken = np.array(covered((size // SHRUNK, size // SHRUNK), *map(outline_of, ribbons)))
     for index in random.integers(len(other.outlines), size=random.integers(1, NOTES + 1)).tolist():
         outline, ribbon = other.outlines[index], other.ribbons[index]
         corner = np.floor(outline.min(axis=0)).astype(int).clip(0)
@@ -108,7 +106,7 @@ def _add_notes(image: np.ndarray, ribbons: list[np.ndarray], other: Layout, rand
             continue
         part = other.image[corner[1] : corner[1] + height, corner[0] : corner[0] + width]
         paper = max(float(np.percentile(part, 80)), 1.0)
-        ink = np.where(covered(outline - corner, part.shape), np.minimum(part / paper, 1.0), 1.0)  # pyright: ignore
+        ink = np.where(covered(part.shape, outline - corner), np.minimum(part / paper, 1.0), 1.0)  # pyright: ignore
         upright = random.random() < UPRIGHT
         ink = np.asarray(ndimage.zoom(ink if upright else np.rot90(ink), scale, order=1))
         height, width = ink.shape
