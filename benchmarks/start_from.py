@@ -127,7 +127,7 @@ def _few(folder: Path, archives: Path, stranger: Path, corpus: str, count: int) 
         (name, sample)
         for name, split in splits.items()
         for number, sample in enumerate(split.samples())
-        if name != "train" or number < count
+        if name != "train" or number < (count or 1)  # a file of samples has some of each split
     ]
     train_split = splits["train"]
     write_samples(lines, rows, source=corpus, line_height=train_split.line_height, characters=train_split.characters)
