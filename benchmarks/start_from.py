@@ -47,7 +47,7 @@ RUNS = {
     "paragraphs": IAM | {"train.data": "iam_and_synth_paragraphs", "train.batch_size": 4},
 }
 MEASURED = {"iam_and_ondb": "iam_lines", "paragraphs": "iam_paragraphs"}  # whose test lines, where they are others'
-CURVE = {"peraire": {0: 0.0, 50: 2.0, 200: 4.0, 1000: 8.0}, "stanford": {0: 0.0, 50: 2.0, 200: 4.0, 500: 8.0}}
+CURVE = {"peraire": {0: 0.0, 50: 2.0, 200: 3.0, 1000: 6.0}, "stanford": {0: 0.0, 50: 2.0, 200: 3.0, 500: 5.0}}
 FEW = LATIN | {"train.data": "page_lines", "import_pages.on_bad_input": "skip", "train.lr": 0.0005, "train.plain": 0.08}
 DATA = {
     "raw/iamdb.zip": "download",
