@@ -31,7 +31,7 @@ def lines(*ribbons: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize(("high", "wide", "step"), [(6, 5, 12), (18, 10, 20)])
 def test_many_small_letters_are_fine_print(high: int, wide: int, step: int) -> None:
     ((rows, columns),) = fine_print(letters(high, wide, PRINT, step), lines(over(50, 500, 300, 40)))
-    assert (rows.start, rows.stop, columns.start, columns.stop) == pytest.approx(PRINT, abs=20)
+    assert (rows.start, rows.stop, columns.start, columns.stop) == pytest.approx(PRINT, abs=step)
 
 
 @pytest.mark.parametrize(
