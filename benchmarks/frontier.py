@@ -42,8 +42,8 @@ def main() -> None:
     for height in HEIGHTS:
         if f"px-{height}" not in done:
             changes = _changes(archives, height) | schedule(steps[height])
-            options = [f"--set-param={name}={yaml.safe_dump(value).split()[0]}" for name, value in changes.items()]
-            _said(clone, "dvc", "exp", "run", "--queue", "--name", f"px-{height}", *options)
+            options = [f"--set-param=++{name}={yaml.safe_dump(value).split()[0]}" for name, value in changes.items()]
+            _said(clone, "dvc", "exp", "run", "--queue", "--name", f"px-{height}", *options, "evaluate")
     _said(clone, "dvc", "exp", "run", "--run-all")
     found = _experiments(clone)
     rows = [{"height": height, "steps": steps[height]} | found[f"px-{height}"] for height in HEIGHTS]
