@@ -88,7 +88,7 @@ def _said(clone: Path, *command: str) -> str:
 
 
 def _experiments(clone: Path) -> dict[str, dict[str, Any]]:
-    """Those that are done, by name: CER with its interval, parameters."""
+    """Those that are done, by name: CER with its interval and by each head alone, parameters."""
     refs = _said(clone, "git", "for-each-ref", "--format=%(refname)", "refs/exps").split()
     found = {}
     for ref in (ref for ref in refs if ref.rpartition("/")[2].startswith("px-")):
@@ -97,6 +97,7 @@ def _experiments(clone: Path) -> dict[str, dict[str, Any]]:
         )
         found[ref.rpartition("/")[2]] = {
             **{key: test[key] for key in ("cer", "cer_low", "cer_high", "samples")},
+            **{name: decoder["cer"] for name, decoder in test["decoders"].items()},
             "parameters": train["parameters"],
         }
     return found
