@@ -48,10 +48,7 @@ def main() -> None:
             _said(clone, "dvc", "exp", "run", "--queue", "--name", f"px-{height}", *options, "evaluate")
     _said(clone, "dvc", "exp", "run", "--run-all")
     found = _experiments(clone)
-    rows = [
-        {"height": height, "steps": steps[height], **found[f"px-{height}"], "lines_per_second": _speeds(clone, height)}
-        for height in HEIGHTS
-    ]
+    rows = [{"height": height, "steps": steps[height], **_measured(clone, found[f"px-{height}"])} for height in HEIGHTS]
     for row in rows:
         print(json.dumps(row))
     PLOT.write_text(drawn(rows))
@@ -87,28 +84,26 @@ def _said(clone: Path, *command: str) -> str:
     return subprocess.run(command, cwd=clone, env=environment, check=True, text=True, stdout=subprocess.PIPE).stdout
 
 
-def _experiments(clone: Path) -> dict[str, dict[str, Any]]:
-    """Those that are done, by name: CER with its interval and by each head alone, parameters."""
+def _experiments(clone: Path) -> dict[str, str]:
+    """The commits of those that are done, by name."""
     refs = _said(clone, "git", "for-each-ref", "--format=%(refname)", "refs/exps").split()
-    found = {}
-    for ref in (ref for ref in refs if ref.rpartition("/")[2].startswith("px-")):
-        test, train = (
-            json.loads(_said(clone, "git", "show", f"{ref}:metrics/{name}.json")) for name in ("test", "train")
-        )
-        found[ref.rpartition("/")[2]] = {
-            **{key: test[key] for key in ("cer", "cer_low", "cer_high", "samples")},
-            **{name: decoder["cer"] for name, decoder in test["decoders"].items()},
-            "parameters": train["parameters"],
-        }
-    return found
+    return {name: ref for ref in refs if (name := ref.rpartition("/")[2]).startswith("px-")}
 
 
-def _speeds(clone: Path, height: int) -> dict[str, float]:
-    """Lines a second of reading test, by decoder."""
-    _said(clone, "dvc", "exp", "apply", f"px-{height}")
-    _said(clone, "dvc", "repro", "--single-item", "--force", "predict")
-    found = json.loads((clone / "metrics/predict.json").read_text())
-    return {name: rates["samples_per_second"] for name, rates in found.items()}
+def _measured(clone: Path, commit: str) -> dict[str, Any]:
+    """CER with its interval and by each head alone, parameters, and lines a second of reading test once more."""
+    _said(clone, "git", "checkout", commit, "--", "params.yaml", "dvc.lock", "metrics")
+    _said(clone, "dvc", "checkout", "--force", "models/model.ckpt", "data/processed/iam_lines.h5")
+    _said(clone, sys.executable, "-m", "stages.predict")
+    test, train, speed = (
+        json.loads((clone / f"metrics/{name}.json").read_text()) for name in ("test", "train", "predict")
+    )
+    return {
+        **{key: test[key] for key in ("cer", "cer_low", "cer_high", "samples")},
+        **{name: decoder["cer"] for name, decoder in test["decoders"].items()},
+        "parameters": train["parameters"],
+        "lines_per_second": {name: rates["samples_per_second"] for name, rates in speed.items()},
+    }
 
 
 def drawn(rows: list[dict[str, Any]]) -> str:
