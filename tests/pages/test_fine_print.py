@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from textrec.pages.fine_print import fine_print
-from textrec.pages.gaps import darkness
 from textrec.pages.ribbons import covered, outline_of
 
 SHAPE = (400, 600)
@@ -31,7 +30,7 @@ def lines(*ribbons: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize(("high", "wide", "step"), [(6, 5, 12), (18, 10, 20)])
 def test_many_small_letters_are_fine_print(high: int, wide: int, step: int) -> None:
-    ((rows, columns),) = fine_print(darkness(letters(high, wide, PRINT, step)), lines(over(50, 500, 300, 40)))
+    ((rows, columns),) = fine_print(letters(high, wide, PRINT, step), lines(over(50, 500, 300, 40)))
     assert (rows.start, rows.stop, columns.start, columns.stop) == pytest.approx(PRINT, abs=step)
 
 
@@ -48,12 +47,12 @@ def test_many_small_letters_are_fine_print(high: int, wide: int, step: int) -> N
     ],
 )
 def test_else_there_is_none(page: np.ndarray) -> None:
-    assert fine_print(darkness(page), lines()) == []
+    assert fine_print(page, lines()) == []
 
 
 def test_what_is_in_lines_that_were_found_is_none() -> None:
     page = letters(6, 5, PRINT)
     every = [over(50, 260, base, 10) for base in range(46, 106, 12)]
-    assert fine_print(darkness(page), lines(*every)) == []
-    ((rows, _),) = fine_print(darkness(page), lines(every[0]))
+    assert fine_print(page, lines(*every)) == []
+    ((rows, _),) = fine_print(page, lines(every[0]))
     assert rows.start == pytest.approx(52, abs=6)

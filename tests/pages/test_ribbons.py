@@ -8,7 +8,6 @@ from textrec.pages.overlap import counted, overlaps
 from textrec.pages.ribbons import Maps, covered, find_ribbons, line_maps, outline_of, ribbon
 
 SHAPE = (300, 400)
-DARK = np.full(SHAPE, 200, np.float32)  # of ink everywhere
 
 
 def straight(left: float, right: float, base: float, above: float = 18.0, below: float = 6.0, slope: float = 0.0):
@@ -34,7 +33,7 @@ PAGES = {
 
 @pytest.mark.parametrize("page", PAGES)
 def test_lines_that_are_drawn_are_found(page: str) -> None:
-    found = find_ribbons(line_maps(PAGES[page], SHAPE), DARK)
+    found = find_ribbons(line_maps(PAGES[page], SHAPE))
     expected = [outline_of(one).clip(0, SHAPE[::-1]) for one in PAGES[page]]
     counts = counted(expected, [outline_of(one).clip(0, SHAPE[::-1]) for one in found], least=0.75)
     assert counts == (len(expected),) * 3
@@ -64,77 +63,16 @@ def test_lines_whose_cores_touch_are_parted() -> None:
     sure = np.where(maps.core > 0, 0.95, 0.02)
     sure[40:90, 100:250] = np.maximum(sure[40:90, 100:250], 0.6)
     assert ndimage.label(sure > 0.5)[1] == 1
-    found = find_ribbons(maps._replace(core=sure.astype(np.float32)), DARK)
+    found = find_ribbons(maps._replace(core=sure.astype(np.float32)))
     assert sorted(round(float(np.median(one[:, 1]))) for one in found) == pytest.approx([60, 90], abs=3)
-
-
-NUMBER = straight(300, 332, 70, 26, 2)  # larger than the line beside it, and lower
-
-
-def joined(unsure: float, gap: float, number: np.ndarray = NUMBER) -> tuple[Maps, np.ndarray]:
-    """The maps of a line and a number beyond its end, with so sure a core between them, and how dark all is."""
-    lines = [straight(30, 300 - gap, 60), number]
-    maps, dark = line_maps(lines, SHAPE), np.zeros(SHAPE, np.float32)
-    between = line_maps([straight(290 - gap, 320, 60)], SHAPE)
-    for line in lines:
-        dark[covered(SHAPE, outline_of(line))] = 200
-    # As a network has it, heights change from that of the line to that of the number.
-    above, below = (np.where(own > 0, own, other) for own, other in zip(maps[1:], between[1:], strict=True))
-    return Maps(np.where(maps.core > 0, np.float32(1), unsure * between.core), above, below), dark
-
-
-@pytest.mark.parametrize(("unsure", "gap"), [(0.85, 50), (0.6, 32)])
-def test_what_lies_beyond_blank_paper_is_a_line_of_its_own(unsure: float, gap: float) -> None:
-    maps, dark = joined(unsure, gap)
-    assert ndimage.label(maps.core > 0.5, np.ones((3, 3)))[1] == 1
-    line, number = sorted(find_ribbons(maps, dark), key=lambda one: float(one[0, 0]))
-    assert line[-1, 0] == pytest.approx(300 - gap, abs=6)
-    assert overlaps([outline_of(NUMBER)], [outline_of(number)])[0, 0] > 0.6
-    larger = dark.repeat(2, axis=0).repeat(2, axis=1)  # a page of twice as many pixels as its maps either way
-    assert len(find_ribbons(maps, larger)) == 2
-
-
-@pytest.mark.parametrize(
-    ("unsure", "gap", "number"),
-    [
-        pytest.param(0.85, 28, NUMBER, id="too near for so sure a core"),
-        pytest.param(0.95, 50, NUMBER, id="surer"),
-        pytest.param(0.85, 50, straight(300, 370, 70, 26, 2), id="longer"),
-    ],
-)
-def test_else_it_is_of_the_line(unsure: float, gap: float, number: np.ndarray) -> None:
-    assert len(find_ribbons(*joined(unsure, gap, number))) == 1
-
-
-def test_over_ink_a_line_is_not_parted() -> None:
-    maps, dark = joined(0.6, 50)
-    dark[covered(SHAPE, outline_of(straight(240, 310, 60)))] = 200
-    assert len(find_ribbons(maps, dark)) == 1
-
-
-def test_what_would_be_lost_stays_with_its_line() -> None:
-    maps, dark = joined(0.6, 50)
-    number = np.arange(SHAPE[1]) > 280
-    sure = np.where(number & (maps.core == 1), np.float32(0.65), maps.core)
-    (line,) = find_ribbons(maps._replace(core=sure), dark)
-    assert line[-1, 0] == pytest.approx(332, abs=6)
-    assert find_ribbons(maps._replace(core=np.where(number, sure, 0)), dark) == []
-
-
-def test_a_line_may_begin_over_blank_paper() -> None:
-    line = straight(30, 370, 60)
-    maps, dark = line_maps([line], SHAPE), np.zeros(SHAPE, np.float32)
-    dark[covered(SHAPE, outline_of(straight(90, 370, 60)))] = 200
-    (found,) = find_ribbons(maps._replace(core=np.where(np.arange(SHAPE[1]) < 90, 0.6, 1) * maps.core), dark)
-    assert found[0, 0] == pytest.approx(30, abs=6)
 
 
 def test_specks_are_no_lines() -> None:
     core = np.zeros(SHAPE, np.float32)
     core[100:103, 100:103] = core[50:60, 200] = core[200, 50] = 1
     tall = np.full(SHAPE, 10, np.float32)
-    assert find_ribbons(Maps(core, tall, tall), DARK) == []
-    assert find_ribbons(Maps(np.zeros_like(core), tall, tall), DARK) == []
+    assert find_ribbons(Maps(core, tall, tall)) == []
+    assert find_ribbons(Maps(np.zeros_like(core), tall, tall)) == []
 
 
 BOX = np.array([(0, 0), (99, 0), (99, 9), (0, 9)], float)

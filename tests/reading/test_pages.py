@@ -14,7 +14,6 @@ from text_images import WORDS
 from textrec.base.charset import Charset
 from textrec.base.runtime import TextrecError
 from textrec.network.finder import SHRUNK, LineFinder
-from textrec.pages.gaps import darkness
 from textrec.pages.overlap import counted
 from textrec.pages.printing import is_printed
 from textrec.pages.ribbons import Maps, find_ribbons, line_maps, reduced_page
@@ -90,7 +89,7 @@ def test_fine_print_is_looked_at_closely() -> None:
     canvas.text((600, 250), "Written larger, as by hand", 20, anchor="ls", font_size=70)
     small, scale = reduced_page(image)
     maps, _ = finder.find(small)
-    assert len(find_ribbons(maps, darkness(small))) == 1
+    assert len(find_ribbons(maps)) == 1
     found = page_ribbons(np.asarray(image), small, scale, maps, finder)
     ends = np.array([(*one[[0, -1], 0], np.median(one[:, 1])) for one in found])
     long = canvas.textlength(text, font_size=14)

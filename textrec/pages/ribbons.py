@@ -12,7 +12,6 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from textrec.pages.columns import part_at_columns
-from textrec.pages.gaps import DARKER, gaps
 
 # Of what a line reaches above its baseline: where its core lies, half of how thick that is, and what it lacks at either
 # end, so that the cores of lines do not touch, also of neighbouring columns; of its length at most.
@@ -103,16 +102,12 @@ def line_maps(ribbons: Iterable[np.ndarray], shape: tuple[int, int]) -> Maps:
     return maps
 
 
-def find_ribbons(maps: Maps, dark: np.ndarray) -> list[np.ndarray]:
+def find_ribbons(maps: Maps) -> list[np.ndarray]:
     """The lines of a page by its maps, in no order.
-
-    dark: how dark the page is, see `gaps.darkness`, of as many pixels as the maps, or of whole multiples.
 
     What is less sure than SURE is none: of what was found on val pages with less than 0.6 one in twenty was a line.
     """
-    times = -(-len(dark) // len(maps.core))
-    ink = ndimage.maximum_filter(dark, times, origin=-(times // 2))[::times, ::times] > DARKER
-    found = [line for part in _parts(maps.core > LEAST) for line in _found(maps, ink, *part, LEAST, PARTINGS)]
+    found = [line for part in _parts(maps.core > LEAST) for line in _found(maps, *part, LEAST, PARTINGS)]
     return part_at_columns([ribbon for ribbon, _ in found], [core for _, core in found])
 
 
@@ -124,7 +119,7 @@ def _parts(core: np.ndarray) -> list[tuple[tuple[slice, slice], np.ndarray]]:
 
 
 def _found(
-    maps: Maps, ink: np.ndarray, box: tuple[slice, slice], core: np.ndarray, least: float, partings: int
+    maps: Maps, box: tuple[slice, slice], core: np.ndarray, least: float, partings: int
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Lines of what hangs together, and how sure each is from its begin to its end."""
     columns = np.flatnonzero(core.any(axis=0))
@@ -135,7 +130,7 @@ def _found(
             ((_within(box[0], rows), _within(box[1], columns)), pixels)
             for (rows, columns), pixels in _parts(core & (maps.core[box] > least))
         ]
-        return [found for part in parts for found in _found(maps, ink, *part, least, partings - 1)]
+        return [found for part in parts for found in _found(maps, *part, least, partings - 1)]
     weights = maps.core[box] * core
     weights = (weights / weights.sum(axis=0).clip(1e-9))[:, columns]
     rows = np.arange(len(core))[:, None] + box[0].start + 0.5
@@ -151,13 +146,6 @@ def _found(
     x = columns + box[1].start + 0.5
     rise = above * RISE / (1 - RISE)
     dense = np.column_stack([x, centre + rise, above + rise, np.maximum(below - rise, 0)])
-    for gap in gaps(dense, sure, ink):
-        left, right = core.copy(), core.copy()
-        left[:, columns[gap.start] :] = False
-        right[:, : columns[gap.stop]] = False
-        parts = [_found(maps, ink, box, part, least, 0) for part in (left, right)]
-        if all(parts):  # what would be lost stays with the line
-            return [found for part in parts for found in part]
     ends = dense[[0, -1]]
     ends[:, 0] += [-INDENT * height, INDENT * height]
     return [

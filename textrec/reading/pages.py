@@ -11,7 +11,6 @@ from textrec.network.finder import SHRUNK, TURNS, LineFinder
 from textrec.network.trained import Reading
 from textrec.pages.cutting import Strip, cut_line
 from textrec.pages.fine_print import fine_print
-from textrec.pages.gaps import darkness
 from textrec.pages.printing import is_printed
 from textrec.pages.reading_order import reading_order
 from textrec.pages.ribbons import Maps, covered, find_ribbons, outline_of, reduced_page
@@ -81,10 +80,9 @@ def page_ribbons(
     page, scale: as `ribbons.reduced_page` gives them; maps: of that. Where many small letters are in no line the finder
     looks closer.
     """
-    dark = darkness(page)
-    ribbons = [ribbon * SHRUNK for ribbon in find_ribbons(maps, dark)]
+    ribbons = [ribbon * SHRUNK for ribbon in find_ribbons(maps)]
     lines = covered(page.shape, *map(outline_of, ribbons))
-    if boxes := fine_print(dark, lines):
+    if boxes := fine_print(page, lines):
         ribbons += _closer(upright, scale, lines, boxes, finder)
     return [ribbon / scale for ribbon in ribbons]
 
@@ -107,8 +105,7 @@ def _closer(
     size = (round(CLOSER * (right - left)), round(CLOSER * (bottom - top)))
     resampling = Image.Resampling.BOX if CLOSER * scale < 1 else Image.Resampling.BICUBIC
     part = np.asarray(image.resize(size, resampling, box))
-    ribbons = find_ribbons(finder.find(part)[0], darkness(part))
-    lines = [ribbon * (SHRUNK / CLOSER) + (left, top, 0, 0) for ribbon in ribbons]
+    lines = [ribbon * (SHRUNK / CLOSER) + (left, top, 0, 0) for ribbon in find_ribbons(finder.find(part)[0])]
     last = found.shape[1] - 1, found.shape[0] - 1  # on the edge a baseline may lie beyond it
     middles = [np.median(line[:, :2], axis=0).astype(int).clip(0, last) for line in lines]
     return [line for line, (x, y) in zip(lines, middles, strict=True) if not found[y, x]]

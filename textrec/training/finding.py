@@ -20,7 +20,6 @@ from textrec.base.params import Params
 from textrec.datasets.layouts import Layout, LayoutSplit
 from textrec.network.devices import fast_bfloat16
 from textrec.network.finder import SHRUNK, FinderConfig, LineFinder
-from textrec.pages.gaps import darkness
 from textrec.pages.overlap import Counts, counted
 from textrec.pages.ribbons import find_ribbons, outline_of
 from textrec.training.checkpoints import LAST, WholeCheckpoints, latest
@@ -145,8 +144,7 @@ def found_lines(finder: LineFinder, layouts: LayoutSplit) -> Counts:
 
 def _found_in(finder: LineFinder, layout: Layout) -> Counts:
     maps, _ = finder.find(layout.image)
-    found = find_ribbons(maps, darkness(layout.image))
-    return counted(layout.outlines, [SHRUNK * outline_of(one) for one in found])
+    return counted(layout.outlines, [SHRUNK * outline_of(one) for one in find_ribbons(maps)])
 
 
 def fit_finder(params: FinderParams, train: LayoutSplit, val: LayoutSplit, *, folder: Path) -> LineFinder:
