@@ -122,15 +122,23 @@ def drawn(rows: list[dict[str, Any]]) -> str:
         (_, low), (_, high) = place(0, row["cer_low"]), place(0, row["cer_high"])
         parts.append(f'<path d="M{x} {low}V{high}" stroke="#36c"/><circle cx="{x}" cy="{y}" r="4" fill="#36c"/>')
         parts.append(f'<text x="{x + 8}" y="{y + 4}">{row["height"]} px: {row["cer"]:.1%}</text>')
-    for share in (0.25, 0.5, 0.75, 1):
-        (x, _), (_, y) = place(share * fastest, 0), place(0, share * worst)
-        parts.append(f'<text x="{x}" y="{bottom + 18}" text-anchor="middle">{share * fastest:.0f}</text>')
-        parts.append(f'<text x="{left - 6}" y="{y + 4}" text-anchor="end">{share * worst:.0%}</text>')
+    for speed in _ticks(fastest):
+        x = place(speed, 0)[0]
+        parts.append(f'<text x="{x}" y="{bottom + 18}" text-anchor="middle">{speed:.0f}</text>')
+    for cer in _ticks(worst):
+        y = place(0, cer)[1]
+        parts.append(f'<text x="{left - 6}" y="{y + 4}" text-anchor="end">{cer:.0%}</text>')
     parts.append(f'<text x="{(left + right) / 2}" y="{bottom + 40}" text-anchor="middle">lines a second</text>')
     parts.append(f'<text x="{left}" y="{top - 10}">test CER</text>')
     style = "<style>text{font:13px sans-serif;fill:#666}</style>"
     size = f'width="{WIDTH}" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}"'
     return f'<svg xmlns="http://www.w3.org/2000/svg" {size}>{style}{"".join(parts)}</svg>\n'
+
+
+def _ticks(most: float) -> list[float]:
+    """Round numbers up to that, four or a few more."""
+    step = next(size for size in (50.0, 20.0, 10.0, 5.0, 0.1, 0.05, 0.02, 0.01) if most / size >= 4)
+    return [step * number for number in range(int(most / step) + 1)]
 
 
 if __name__ == "__main__":
