@@ -6,10 +6,11 @@ ARCHIVES holds iamdb.zip. In a clone of the repository in SCRATCH the time of a 
 idle machine; the three experiments are queued, each with as many steps of IAM's lines as fit into MINUTES (20), from
 nothing, and run one after the other. Of each the test CER; and when all are trained, again on an idle machine, lines a
 second of reading, both by the pipeline's own stages. The figures are drawn as docs/frontier.svg. SCRATCH keeps what is
-done: broken off, the same command goes on.
+done: broken off, the same command goes on; for other MINUTES name another.
 """
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -69,6 +70,7 @@ def _steps(folder: Path, archives: Path, height: int, minutes: float) -> int:
     """How many steps take so long."""
     kept = folder / "steps.json"
     if not kept.exists():
+        shutil.rmtree(folder, ignore_errors=True)  # what was broken off
         folder.mkdir(parents=True)
         prepare(folder)
         changes = _changes(archives, height)
@@ -137,7 +139,8 @@ def drawn(rows: list[dict[str, Any]]) -> str:
 
 def _ticks(most: float) -> list[float]:
     """Round numbers up to that, four or a few more."""
-    step = next(size for size in (50.0, 20.0, 10.0, 5.0, 0.1, 0.05, 0.02, 0.01) if most / size >= 4)
+    sizes = (digit * 10.0**power for power in (2, 1, 0, -1, -2) for digit in (5, 2, 1))
+    step = next(size for size in sizes if most / size >= 4)
     return [step * number for number in range(int(most / step) + 1)]
 
 
